@@ -1,0 +1,83 @@
+"""The integer definition: what a Loihi 2 neuron and synapse compute, on one page, in numpy.
+
+Every simulator is built on these functions or tested against them: every u, v and spike equal at every step.
+"Bit-accurate" means equal to the `fixed_pt` models of Lava 0.10.0 (`lava/proc/lif/models.py`,
+`lava/proc/dense/models.py`, `lava/utils/weightutils.py`), where the constants below come from. All functions work
+elementwise on arrays of any shape; states and activations are int64 arrays that hold the values of int32 registers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Spikes = NDArray[np.bool_]
+
+DECAY_BITS = 12  # decays are fractions of 4096 (lif/models.py: decay_shift)
+STATE_LIMIT = 2**23  # u and v are 24 bits wide (lif/models.py: uv_bitwidth)
+ALIGN_BITS = 6  # activations and thresholds are shifted left by 6 to line up with u and v (act_shift, vth_shift)
+SYNAPTIC_DECAY_OFFSET = 1  # a decay du of u acts as du + 1 (lif/models.py: ds_offset); v has no offset (dm_offset)
+
+
+def int32(x: Ints) -> Ints:
+    """What an int32 register keeps of x."""
+    kept: Ints = x.astype(np.int32).astype(np.int64)
+    return kept
+
+
+def decay(x: Ints, fraction: Ints) -> Ints:
+    """x * (4096 - fraction) / 4096, rounded toward zero."""
+    product = x * (2**DECAY_BITS - fraction)
+    rounded: Ints = np.sign(product) * (np.abs(product) >> DECAY_BITS)
+    return rounded
+
+
+def shift(x: Ints, exponent: int | Ints) -> Ints:
+    """x * 2**exponent; a negative exponent rounds toward minus infinity."""
+    left, right = np.maximum(exponent, 0), np.maximum(np.negative(exponent), 0)
+    return x << left >> right
+
+
+def wrap(u: Ints) -> Ints:
+    """u as the synaptic current wraps: once by 2**24, +2**23 stays and -2**23 becomes +2**23."""
+    u = np.where(u > STATE_LIMIT, u - 2 * STATE_LIMIT, u)
+    return np.where(u <= -STATE_LIMIT, u + 2 * STATE_LIMIT, u)
+
+
+def saturate(v: Ints) -> Ints:
+    """v as the membrane potential saturates: at -(2**23 - 1) and 2**23 - 1."""
+    return np.clip(v, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+
+
+def spike(v: Ints, threshold: Ints) -> Spikes:
+    """Where v is strictly above the threshold's mantissa, aligned."""
+    return v > threshold << ALIGN_BITS
+
+
+def reset(v: Ints, spikes: Spikes) -> Ints:
+    """v with 0 where the neuron has spiked."""
+    return np.where(spikes, 0, v)
+
+
+def effective_weights(weights: Ints, bits: int, sign_mode: str) -> Ints:
+    """The weights that a synapse holds: clipped to 8 bits, low bits dropped so that `bits` remain.
+
+    With mixed signs the sign takes one of the bits: 8-bit mixed weights are even, from -256 to 254.
+    """
+    if sign_mode == "inhibitory":
+        return -effective_weights(-weights, bits, "excitatory")
+    mixed = sign_mode == "mixed"
+    dropped = 8 - bits + mixed
+    return np.clip(weights, -256 if mixed else 0, 255) >> dropped << dropped
+
+
+def deliver(spikes: Ints, weights: Ints, exponent: int, graded: bool) -> Ints:
+    """The activation that one projection brings its targets: sum over sources of weight times message.
+
+    `spikes` is (..., sources), `weights` (targets, sources) as `effective_weights` gives them. A binary projection sees
+    only whether a message is there; a graded one multiplies by the payload in 32 bits. The exponent acts on the sum.
+    """
+    if graded:
+        return int32(shift(int32(spikes @ weights.T), exponent))
+    return int32(shift((spikes != 0).astype(np.int64) @ weights.T, exponent))

@@ -1,0 +1,245 @@
+"""Program: the network in integers, exactly as a simulator, Lava or the chip runs it. No cores, no floats that act.
+
+Time in a Program is that of the chip: every projection takes one step plus its delay. A population with start s holds
+still up to step s of a sample, and step t of the sample reaches it in raw step s + t.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snndeploy.errors import Problems
+from snndeploy.integers import Ints, effective_weights
+from snndeploy.registry import part, parts
+from snndeploy.values import check_names, frozen_array, frozen_mapping
+
+MAX_DELAY = 62  # lava-dl netx/hdf5.py clamps delays to 62; Brian2Loihi has the same limit
+MAX_EXPONENT = 7  # weight exponents of Loihi are -8..7 (brian2_loihi); the compiler emits none below 0
+MIN_EXPONENT = -8
+MAX_PAYLOAD_BITS = 24  # graded spikes of Loihi 2 reach 32 bits (Open Neuromorphic); 24 keep every product in int64
+SIGN_MODES = ("mixed", "excitatory", "inhibitory")
+
+
+@dataclass(frozen=True)
+class Input:
+    """Where a sample enters. `kind` is binary (0 or 1), graded (minimum..maximum) or one (1 during the sample).
+
+    `scale` turns a user's floats into payloads: payload = round(x * scale).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str = "binary"
+    minimum: int = 0
+    maximum: int = 1
+    scale: float = 1.0
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def start(self) -> int:
+        return 0
+
+    @property
+    def message_bits(self) -> int:
+        """Bits of a payload, with its sign; 0 for binary messages."""
+        if self.kind != "graded":
+            return 0
+        return max(self.maximum.bit_length(), (-self.minimum - 1).bit_length()) + (self.minimum < 0)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one model with integer parameters (int32, of the population's shape) and the step they start at.
+
+    `scale` is for people: activation = scale * current, so u and v are 64 * scale times the float ones.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: str
+    parameters: Mapping[str, NDArray[np.int32]]
+    start: int
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        parameters = {k: frozen_array(np.broadcast_to(v, self.shape), np.int32) for k, v in self.parameters.items()}
+        object.__setattr__(self, "parameters", frozen_mapping(parameters))
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def message_bits(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Dense synapses: `weights` are int32 mantissas (targets, sources), as the synapse holds them.
+
+    The activation is the weighted sum of messages times 2**exponent, one step plus `delay` after they were sent.
+    """
+
+    name: str
+    source: str
+    target: str
+    weights: NDArray[np.int32]
+    weight_bits: int = 8
+    sign_mode: str = "mixed"
+    exponent: int = 0
+    delay: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", frozen_array(self.weights, np.int32))
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What quantizing one population did, for people.
+
+    `weight_max` is the largest |mantissa| used. `error` is the root mean square of what rounding does to the weighted
+    messages over theirs, `error_unbounded` what it would be if u were allowed to wrap: the difference is the price of
+    the bound. `bound` is the largest |u| that can occur as a share of 2**23; `proven` says whether that covers every
+    admitted input, or only the calibration data and a margin. `saturates` says whether v could reach its lower limit,
+    where the chip saturates and a float does not.
+    """
+
+    population: str
+    scale: float
+    threshold: int
+    weight_max: int
+    error: float
+    error_unbounded: float
+    bound: float
+    proven: bool
+    saturates: bool
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network in integers. `passes` says how it was made, `source` is the SHA-256 of the graph it came from."""
+
+    inputs: tuple[Input, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    outputs: tuple[str, ...]
+    dt: float = 1e-4
+    passes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    report: tuple[LayerReport, ...] = ()
+    source: str = ""
+    _ends: Mapping[str, Input | Population] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ends", frozen_mapping({end.name: end for end in self.ends()}))
+
+    def ends(self) -> list[Input | Population]:
+        """Everything that sends: the inputs and the populations."""
+        return [*self.inputs, *self.populations]
+
+    def end(self, name: str) -> Input | Population:
+        """The input or population of that name."""
+        return self._ends[name]
+
+    def user_inputs(self) -> list[Input]:
+        """The inputs that a sample has to bring."""
+        return [i for i in self.inputs if i.kind != "one"]
+
+    def output(self) -> Population:
+        """The population whose spikes are counted."""
+        end = self.end(self.outputs[0])
+        assert isinstance(end, Population)
+        return end
+
+    @property
+    def latency(self) -> int:
+        """Steps that a sample takes beyond its own: the largest start."""
+        return max((p.start for p in self.populations), default=0)
+
+    def check(self, where: str = "program") -> None:
+        """Raise BadInput with all the problems of this program, if there are any."""
+        problems = Problems(where)
+        check_names([part.name for part in (*self.ends(), *self.projections)], problems)
+        problems.require(math.isfinite(self.dt) and self.dt > 0, "dt", f"expected seconds above 0, found {self.dt}")
+        problems.require(bool(self.user_inputs()), "", "no input")
+        problems.require(len(self.outputs) == 1, "", f"expected one output, found {len(self.outputs)}")
+        names = {p.name for p in self.populations}
+        for name in self.outputs:
+            problems.require(name in names, name, "an output that is no population")
+        for entry in self.inputs:
+            _check_input(entry, problems)
+        for population in self.populations:
+            _check_population(population, problems)
+        for projection in self.projections:
+            self._check_projection(projection, problems)
+        problems.raise_if_any()
+
+    def _check_projection(self, projection: Projection, problems: Problems) -> None:
+        name = projection.name
+        for end in (projection.source, projection.target):
+            if not problems.require(end in self._ends, name, f"no input or population {end!r}"):
+                return
+        source, target = self.end(projection.source), self.end(projection.target)
+        if not problems.require(isinstance(target, Population), name, f"the target {target.name!r} is an input"):
+            return
+        expected, found = (target.size, source.size), projection.weights.shape
+        problems.require(found == expected, name, f"expected weights (targets, sources) {expected}, found {found}")
+        _require_range(projection.exponent, MIN_EXPONENT, MAX_EXPONENT, f"{name}.exponent", problems)
+        _require_range(projection.delay, 0, MAX_DELAY, f"{name}.delay", problems)
+        lag = source.start + 1 + projection.delay - target.start
+        problems.require(lag >= 0, name, f"arrives {-lag} steps before {target.name!r} starts; expected a longer delay")
+        bits_good = _require_range(projection.weight_bits, 1, 8, f"{name}.weight_bits", problems)
+        mode_good = projection.sign_mode in SIGN_MODES
+        problems.require(mode_good, name, f"unknown sign mode {projection.sign_mode!r}; known: {', '.join(SIGN_MODES)}")
+        if bits_good and mode_good:
+            weights: Ints = projection.weights.astype(np.int64)
+            good = effective_weights(weights, projection.weight_bits, projection.sign_mode) == weights
+            form = f"{projection.weight_bits} bit {projection.sign_mode}"
+            problems.require_all(weights, good, name, f"expected {form} weights")
+
+
+def _require_range(value: int, low: int, high: int, place: str, problems: Problems) -> bool:
+    return problems.require(low <= value <= high, place, f"expected {low} to {high}, found {value}")
+
+
+def _require_scale(scale: float, name: str, problems: Problems) -> None:
+    problems.require(math.isfinite(scale) and scale > 0, f"{name}.scale", f"expected above 0, found {scale}")
+
+
+def _check_input(entry: Input, problems: Problems) -> None:
+    name, low, high = entry.name, entry.minimum, entry.maximum
+    problems.require(entry.size > 0, name, f"shape {entry.shape} holds no neurons")
+    _require_scale(entry.scale, name, problems)
+    if entry.kind in ("binary", "one"):
+        problems.require(
+            (low, high) == (0, 1), name, f"a {entry.kind} input has payloads 0 to 1, found {low} to {high}"
+        )
+    elif problems.require(entry.kind == "graded", name, f"unknown kind {entry.kind!r}; known: binary, graded, one"):
+        problems.require(low < high, name, f"expected minimum < maximum, found {low} and {high}")
+        _require_range(entry.message_bits, 1, MAX_PAYLOAD_BITS, f"{name}.message_bits", problems)
+
+
+def _check_population(population: Population, problems: Problems) -> None:
+    name = population.name
+    problems.require(population.size > 0, name, f"shape {population.shape} holds no neurons")
+    problems.require(population.start >= 0, f"{name}.start", f"expected 0 or more, found {population.start}")
+    _require_scale(population.scale, name, problems)
+    if population.neuron not in parts("neurons"):
+        problems.add(name, f"unknown neuron {population.neuron!r}; known: {', '.join(parts('neurons'))}")
+        return
+    ranges: Mapping[str, tuple[int, int]] = part("neurons", population.neuron).PARAMETERS
+    expected = f"expected parameters {sorted(ranges)}, found {sorted(population.parameters)}"
+    problems.require(set(population.parameters) == set(ranges), name, expected)
+    for parameter in ranges.keys() & population.parameters.keys():
+        (low, high), values = ranges[parameter], population.parameters[parameter]
+        good = (values >= low) & (values <= high)
+        problems.require_all(values, good, f"{name}.{parameter}", f"expected {low} to {high}")

@@ -1,0 +1,73 @@
+"""Run: what a simulator or a chip answered, and who made it.
+
+Index t of every spike train and probe belongs to step t of the sample: each population's own start is taken off.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snndeploy.files import atomic_write, npz_bytes
+from snndeploy.program import Population, Program
+from snndeploy.registry import part
+from snndeploy.values import frozen_mapping
+
+
+@dataclass(frozen=True)
+class Run:
+    """Spikes (samples, steps, *output_shape) as bool, and probes: `POPULATION.u`, `.v` (int32) or `.spikes` (bool).
+
+    `made_by` says what made it: target, engine, the artifact's SHA-256, snndeploy's version.
+    """
+
+    spikes: NDArray[np.bool_]
+    probes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    made_by: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probes", frozen_mapping(self.probes))
+        object.__setattr__(self, "made_by", frozen_mapping(self.made_by))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Spikes of each output neuron per sample: (samples, *output_shape)."""
+        counts: NDArray[np.int64] = self.spikes.sum(axis=1, dtype=np.int64)
+        return counts
+
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """The output neuron with the most spikes, the lowest index on a tie: (samples,)."""
+        counts = self.counts.reshape(len(self.spikes), math.prod(self.spikes.shape[2:]))
+        return np.asarray(counts.argmax(axis=1), np.int64)
+
+    def to_bytes(self) -> bytes:
+        """The run file: an uncompressed `.npz` that is the same for equal runs."""
+        arrays = {"spikes": self.spikes, "counts": self.counts, "predictions": self.predictions, **self.probes}
+        return npz_bytes({**arrays, **{f"made_by.{key}": np.array(text) for key, text in self.made_by.items()}})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run file, whole or not at all. Raises BadInput where it cannot be written."""
+        atomic_write(path, self.to_bytes())
+
+
+def all_probes(program: Program) -> list[str]:
+    """Every state and the spikes of every population."""
+    return [f"{p.name}.{state}" for p in program.populations for state in (*_states(p), "spikes")]
+
+
+def _states(population: Population) -> tuple[str, ...]:
+    states: tuple[str, ...] = part("neurons", population.neuron).STATES
+    return states
+
+
+def in_sample_time(program: Program, probe: str, record: NDArray[Any], steps: int) -> NDArray[Any]:
+    """Raw steps (samples, steps + latency, size) of a population to the sample's own steps, in its shape."""
+    end = program.end(probe.rpartition(".")[0])
+    return record[:, end.start : end.start + steps].reshape(len(record), steps, *end.shape)
