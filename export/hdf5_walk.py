@@ -1,0 +1,195 @@
+"""An HDF5 file as a stranger's data: its whole structure is looked at before any of its numbers is read.
+
+What HDF5 can do and a network never needs is refused: links that lead elsewhere (soft, external), numbers in other
+files (external, virtual), objects that are reached twice (cycles, expanding graphs), deep or crowded trees, foreign
+filters, declared sizes that the file cannot hold.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+
+from snndeploy.errors import BadInput, Problems
+from snndeploy.export.hdf5_text import Texts
+from snndeploy.files import BOMB_BYTES, BOMB_RATIO, NUMBERS, is_number, noting, reason
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MAX_DEPTH = 64  # groups in groups; a subgraph takes two
+MAX_OBJECTS = 2**16
+FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # HDF5's filter numbers
+UNSAFE_NAME = "not a safe name: expected 1 to 128 printable characters without '/' and '\\'"
+HARD_LINK = h5py.h5l.TYPE_HARD
+SOFT_LINK = h5py.h5l.TYPE_SOFT
+
+Path = tuple[str, ...]
+
+
+def read_tree(data: bytes, where: str, limit: int) -> dict[str, Any]:
+    """The content of an HDF5 file as nested dicts.
+
+    Groups become dicts, texts str, arrays of texts nested lists of str, numbers numpy arrays or scalars in the
+    machine's byte order. `limit` bounds the bytes of all datasets together. Raises BadInput with all problems.
+    """
+    problems = Problems(where)
+    if not data.startswith(SIGNATURE):
+        raise BadInput(where, f"not an HDF5 file ({len(data)} bytes)")
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            sizes = file.id.get_create_plist().get_sizes()
+            problems.require(sizes == (8, 8), "", f"addresses and lengths of {sizes} bytes, expected (8, 8)")
+            problems.raise_if_any()
+            walk = _Walk(problems, limit)
+            walk.walk(file)
+            problems.raise_if_any()
+            return _read(walk, problems, Texts(data))
+    except BadInput:
+        raise
+    except Exception as error:  # damaged structures make HDF5 raise almost anything
+        raise BadInput(where, _damage(error)) from None
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether `name` can be a key in a file: 1 to 128 printable characters, no '/' and '\\', not '.' or '..'."""
+    return 0 < len(name) <= 128 and name.isprintable() and not set("/\\") & set(name) and name not in (".", "..")
+
+
+def shown(path: Path) -> str:
+    """`path` as HDF5 writes it, long names cut."""
+    return "/" + "/".join(name if len(name) <= 64 else f"{name[:64]}..." for name in path)
+
+
+@dataclass
+class _Walk:
+    """The structure of a file: its groups and datasets by path, parents first."""
+
+    problems: Problems
+    limit: int
+    groups: list[Path] = field(default_factory=list)
+    datasets: dict[Path, h5py.Dataset] = field(default_factory=dict)
+    declared: int = 0
+    stored: int = 0
+
+    def walk(self, file: h5py.File) -> None:
+        """Visit every object once, breadth first, without recursion."""
+        root = file["/"].id
+        seen = {h5py.h5o.get_info(root).addr}
+        waiting: deque[tuple[Path, Any]] = deque([((), root)])
+        while waiting:
+            path, group = waiting.popleft()
+            if len(seen) + group.get_num_objs() > MAX_OBJECTS:
+                self.problems.add(shown(path), f"the file has more than {MAX_OBJECTS} objects, the limit")
+                return
+            for raw in group:
+                name = raw.decode("utf-8", "backslashreplace")
+                place = (*path, name)
+                target = self.follow(group, raw, place)
+                if target is None:
+                    continue
+                address = h5py.h5o.get_info(target).addr
+                if address in seen:
+                    self.problems.add(shown(place), "an object that is reached twice; expected a tree")
+                elif isinstance(target, h5py.h5g.GroupID) and len(place) > MAX_DEPTH:
+                    self.problems.add(f"{shown(place[:3])}/...", f"more than {MAX_DEPTH} groups deep, the limit")
+                    return
+                elif isinstance(target, h5py.h5g.GroupID):
+                    self.groups.append(place)
+                    waiting.append((place, target))
+                else:
+                    fault = self.fault(target)
+                    self.problems.require(not fault, shown(place), fault)
+                    self.datasets[place] = h5py.Dataset(target) if not fault else None
+                seen.add(address)
+
+    def follow(self, group: Any, raw: bytes, place: Path) -> Any:
+        """The object behind a link, or None and a problem: only hard links with safe names are followed."""
+        link = group.links.get_info(raw)
+        if link.type != HARD_LINK:
+            kind = "a soft link" if link.type == SOFT_LINK else "an external link"
+            self.problems.add(shown(place), f"is {kind} to {_link_target(group, raw)}; links are not followed")
+        elif not is_safe_name(place[-1]):
+            self.problems.add(shown(place), UNSAFE_NAME)
+        else:
+            return h5py.h5o.open(group, raw)
+        return None
+
+    def fault(self, target: Any) -> str:
+        """What is wrong with a dataset, judged by its header alone; empty if nothing is."""
+        if not isinstance(target, h5py.h5d.DatasetID):
+            return "is a named data type, expected a group or a dataset"
+        properties = target.get_create_plist()
+        if properties.get_layout() == h5py.h5d.VIRTUAL:
+            return "is a virtual dataset: its numbers are in other files"
+        if properties.get_external_count():
+            other = properties.get_external(0)[0].decode("utf-8", "backslashreplace")
+            return f"its numbers are in another file: {other}"
+        filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+        if not set(filters) <= FILTERS.keys():
+            return f"filter {max(set(filters) - FILTERS.keys())}; expected {', '.join(FILTERS.values())}"
+        dataset = h5py.Dataset(target)
+        try:
+            shape, dtype = dataset.shape, dataset.dtype
+        except Exception as error:
+            return f"a data type that numpy does not have ({reason(error)}); expected {NUMBERS}, or text"
+        if shape is None:
+            return "holds nothing (HDF5 Empty), expected data"
+        text = h5py.check_string_dtype(dtype)
+        if text is None and not is_number(dtype):
+            return f"found {dtype}, expected {NUMBERS}, or text"
+        if text and text.length is None and properties.get_layout() != h5py.h5d.CONTIGUOUS:
+            return "texts of variable length in chunks, expected them in one piece"
+        return self.size_fault(dataset)
+
+    def size_fault(self, dataset: h5py.Dataset) -> str:
+        """What is wrong with the bytes that a dataset declares, alone and with the good ones before it."""
+        own = max(math.prod(dataset.shape), math.prod(dataset.chunks or ())) * dataset.dtype.itemsize
+        declared, stored = self.declared + own, self.stored + dataset.id.get_storage_size()
+        if own > self.limit:
+            return f"declares {own} bytes, the limit is {self.limit}"
+        if declared > self.limit:
+            return f"with this dataset the file declares {declared} bytes, the limit is {self.limit}"
+        if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
+            return f"with this dataset {stored} stored bytes declare {declared}: more than {BOMB_RATIO} times as many"
+        self.declared, self.stored = declared, stored
+        return ""
+
+
+def _read(walk: _Walk, problems: Problems, texts: Texts) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    parents: dict[Path, dict[str, Any]] = {(): tree}
+    for path in walk.groups:
+        parents[path] = parents[path[:-1]][path[-1]] = {}
+    for path, dataset in walk.datasets.items():
+        text = h5py.check_string_dtype(dataset.dtype)
+        with noting(problems, shown(path) + ": damaged" * (text is None)):
+            if text is None:
+                value = np.asarray(dataset[()])
+                value = value.astype(value.dtype.newbyteorder("="), copy=False)[()]
+            elif text.length is None:
+                value = texts.read(dataset)
+            else:
+                value = np.char.decode(dataset[()], "utf-8").tolist()
+            parents[path[:-1]][path[-1]] = value
+    problems.raise_if_any()
+    return tree
+
+
+def _link_target(group: Any, raw: bytes) -> str:
+    value = group.links.get_val(raw)
+    parts = value if isinstance(value, tuple) else (value,)
+    return ":".join(part.decode("utf-8", "backslashreplace") for part in parts)
+
+
+def _damage(error: Exception) -> str:
+    """What HDF5 says of a damaged file; a truncated one by its numbers."""
+    sizes = re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", str(error))
+    if sizes:
+        return f"truncated: expected {sizes[2]} bytes, found {sizes[1]}"
+    return f"damaged HDF5 file: {reason(error)}"
