@@ -1,0 +1,188 @@
+"""snnTorch to NIR, and the check: model and graph run side by side, and every spike is equal or nothing is exported."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from snndeploy.errors import BadInput, CheckFailed
+from snndeploy.export import metadata
+from snndeploy.export.lower import DEFAULT_DT, lower
+from snndeploy.export.snntorch_neurons import KINDS
+from snndeploy.export.snntorch_trace import Traced, flat, is_neuron, trace
+from snndeploy.extras import extras
+from snndeploy.floats import simulate
+from snndeploy.network import Floats, Network
+
+with extras():
+    import torch
+    from torch import nn
+
+STEPS = 40
+STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16, 32)  # of the random inputs, in multiples of the sample's largest value
+
+
+@dataclass(frozen=True)
+class Export:
+    """A graph that was run beside its model, every spike of every population equal in `samples` runs of `steps` steps.
+
+    `spikes` says how many there were in each population; where there was none, threshold and reset were not tried.
+    """
+
+    graph: nir.NIRGraph
+    network: Network
+    steps: int
+    samples: int
+    spikes: Mapping[str, int]
+
+    @property
+    def silent(self) -> list[str]:
+        """The populations that never spiked in the check."""
+        return [name for name, count in self.spikes.items() if count == 0]
+
+
+def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> nir.NIRGraph:
+    """The NIR graph of a snnTorch `model`, made and checked by `export_model`.
+
+    Warns of populations that never spiked in the check.
+    """
+    export = export_model(model, sample, dt, seed)
+    if export.silent:
+        warnings.warn(
+            f"never spiked in the check, so threshold and reset were not tried: {', '.join(export.silent)}",
+            stacklevel=2,
+        )
+    return export.graph
+
+
+def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> Export:
+    """Export `model` to NIR and run both side by side.
+
+    `model` is an `nn.Sequential` or a module whose `forward` makes one time step; it is left as it was. `sample` is
+    one input without a batch dimension (a tensor or array), or its shape (a tuple of ints). `dt` is the length of a
+    time step in seconds, which NIR's time constants need; it changes no spike. `seed` is that of the random inputs.
+
+    The first value that forward returns must be the spikes of a neuron: they are the output; states may follow.
+    Dropout is left out, and decays are clamped to [0, 1], as snnTorch does. The metadata of the graph records dt,
+    the reset kinds and the one-step delay of recurrence (`snndeploy.export.metadata`).
+
+    Raises BadInput with everything in the model that cannot be exported exactly, and CheckFailed where a spike differs.
+    """
+    if not (math.isfinite(dt) and dt > 0):
+        raise BadInput("dt", f"expected seconds above 0, found {dt}")
+    example = _example(sample)
+    root = nn.Sequential(model) if is_neuron(model) or not list(model.children()) else model
+    traced = trace(_copy(root), example.shape, dt)
+    graph = nir.NIRGraph(traced.nodes, traced.edges)
+    metadata.write(graph, metadata.Metadata(dt, traced.resets, traced.delays))
+    network = lower(graph)
+    x = drives(example, seed)
+    expected = _run_model(_copy(root), traced, x)
+    found = simulate(network, x)
+    for name in network.order():
+        if name in found:
+            _require_equal(name, expected[name], found[name])
+    counts = {name: int(found[name].sum()) for name in network.order() if name in found}
+    return Export(graph, network, x.shape[1], x.shape[0], counts)
+
+
+def drives(example: Floats, seed: int) -> Floats:
+    """Inputs (samples, steps, *shape): `example` repeated, and random ones of many strengths, dense and sparse."""
+    random = np.random.default_rng(seed)
+    size = (STEPS, *example.shape)
+    largest = float(np.abs(example).max()) or 1.0
+    low = -1.0 if (example < 0).any() else 0.0
+    runs = [np.broadcast_to(example, size)]
+    for strength in STRENGTHS:
+        values = random.uniform(low, 1.0, size) * strength * largest
+        runs += [values, np.where(random.random(size) < 0.2, values, 0.0)]
+    return np.stack(runs)
+
+
+def _example(sample: Any) -> Floats:
+    if isinstance(sample, (tuple, list)) and all(isinstance(length, int) for length in sample):
+        if not sample or min(sample) < 1:
+            raise BadInput("sample", f"expected a shape of lengths above 0, found {tuple(sample)}")
+        return np.ones(tuple(sample))
+    array = sample.detach().cpu().numpy() if isinstance(sample, torch.Tensor) else np.asarray(sample)
+    example: Floats = array.astype(np.float64)
+    if example.ndim == 0 or example.size == 0 or not np.isfinite(example).all():
+        expected = "expected one input of finite numbers without a batch dimension, or its shape"
+        raise BadInput("sample", f"{expected}; found an array of the shape {example.shape}")
+    return example
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    """A copy of `model` in float64 and eval mode, at rest, that shares nothing with it."""
+    tensors = [
+        value
+        for module in model.modules()
+        for value in (*vars(module).values(), *module.buffers(recurse=False))
+        if isinstance(value, torch.Tensor)
+    ]
+    # States left from training belong to autograd's graph, and deepcopy refuses those.
+    memo: dict[int, Any] = {id(value): value.detach().clone() for value in tensors if not value.is_leaf}
+    twin = copy.deepcopy(model, memo).cpu().double().eval()
+    module: Any
+    for module in twin.modules():
+        if type(module) in KINDS:
+            module.reset_mem()
+        if is_neuron(module):
+            # Surrogate gradients give float32 spikes; a float64 Linear would not take them.
+            vars(module)["spike_grad"] = _in_float64(module.spike_grad)
+    return twin
+
+
+def _in_float64(function: Any) -> Any:
+    return lambda x: function(x).to(torch.float64)
+
+
+def _run_model(twin: nn.Module, traced: Traced, x: Floats) -> dict[str, NDArray[Any]]:
+    """What every neuron of `twin` gives for `x`, step by step: (samples, steps, *shape) by node."""
+    records: dict[str, list[NDArray[Any]]] = {name: [] for name in traced.neurons}
+    hooks = [
+        twin.get_submodule(path).register_forward_hook(_recorder(records[name]))
+        for name, path in traced.neurons.items()
+    ]
+    states: dict[str, Any] = dict.fromkeys(traced.arguments)
+    try:
+        with torch.no_grad():
+            for t in range(x.shape[1]):
+                returned = flat(twin(torch.from_numpy(x[:, t]), **states))
+                for argument, state in traced.arguments.items():
+                    if state:
+                        states[argument] = returned[traced.returned.index(state)]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: np.stack(steps, axis=1) for name, steps in records.items()}
+
+
+def _recorder(record: list[NDArray[Any]]) -> Any:
+    def hook(module: nn.Module, inputs: Sequence[Any], output: Any) -> None:
+        spikes = output[0] if isinstance(output, tuple) else output
+        record.append(spikes.detach().numpy().copy())
+
+    return hook
+
+
+def _require_equal(name: str, model: NDArray[Any], graph: NDArray[np.bool_]) -> None:
+    """Raise CheckFailed for the first step, then sample and neuron, where the two differ."""
+    differs = np.moveaxis(model != graph, 1, 0)
+    if differs.any():
+        step, run, *neuron = (int(i) for i in np.argwhere(differs)[0])
+        value = float(model[(run, step, *neuron)])
+        spikes = int(graph[(run, step, *neuron)])
+        raise CheckFailed(
+            name,
+            f"neuron {neuron} in step {step} of run {run}: the model gives {value:g}, the graph {spikes}"
+            f" ({int(differs.sum())} of {differs.size} values differ); nothing was exported, please report this model",
+        )

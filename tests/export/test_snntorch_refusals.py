@@ -1,0 +1,209 @@
+"""What cannot be exported is refused by name, all of a model together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import snntorch as snn
+import torch
+from torch import nn
+
+from snndeploy.errors import BadInput
+from snndeploy.export.snntorch import export_model
+
+SUPPORTED = "supported: Linear, Flatten, Dropout, Identity, Leaky, Synaptic, RLeaky, x.flatten(1)"
+
+
+def leaky(**options: Any) -> nn.Module:
+    made: nn.Module = snn.Leaky(0.5, init_hidden=True, **options)
+    return made
+
+
+def refusals(model: nn.Module, sample: Any = (4,), dt: float = 1e-4) -> list[str]:
+    with pytest.raises(BadInput) as refused:
+        export_model(model, sample, dt)
+    return refused.value.lines()
+
+
+def made(forward: Any, **modules: nn.Module) -> nn.Module:
+    """A model of a class of its own with this forward(self, x, ...) and these modules."""
+    model: nn.Module = type("Made", (nn.Module,), {"forward": forward})()
+    for name, module in modules.items():
+        model.add_module(name, module)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:Inhibition is an unstable feature")
+def test_all_problems_of_a_model_together() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3),
+        nn.BatchNorm2d(2),
+        leaky(inhibition=True),
+        nn.Flatten(),
+        snn.DeltaLeaky(0.5, 0.1, init_hidden=True),
+        nn.Linear(4, 4),
+        nn.ReLU(),
+        snn.RLeaky(0.5, all_to_all=False, init_hidden=True, state_quant=lambda v: v),
+        leaky(graded_spikes_factor=3.0),
+    )
+    assert refusals(model, (1, 4, 4)) == [
+        f"model: 0: Conv2d is not supported; {SUPPORTED}",
+        f"model: 1: BatchNorm2d is not supported; {SUPPORTED}",
+        "model: 2: Leaky with inhibition is not supported; use inhibition=False",
+        "model: 4: DeltaLeaky is not supported; use Leaky",
+        "model: 6: ReLU is not supported; use Leaky",
+        "model: 7: RLeaky with state_quant is not supported; snndeploy quantizes later, train with state_quant=False",
+        "model: 7: RLeaky with RecurrentOneToOne as recurrence is not supported; "
+        "use all_to_all=True with linear_features",
+        "model: 8: Leaky with graded_spikes_factor 3.0 is not supported; use 1 and scale the next Linear",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("neuron", "expected"),
+    [
+        (snn.Lapicque(0.5, init_hidden=True), "Lapicque is not supported; use Leaky"),
+        (snn.Alpha(0.9, 0.5, init_hidden=True), "Alpha is not supported; use Synaptic"),
+        (snn.RSynaptic(0.9, 0.5, linear_features=4, init_hidden=True), "RSynaptic is not supported; use RLeaky"),
+        (nn.Tanh(), f"Tanh is not supported; {SUPPORTED}"),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), f"ParametrizedLinear is not supported; {SUPPORTED}"),
+    ],
+)
+def test_classes(neuron: nn.Module, expected: str) -> None:
+    assert refusals(nn.Sequential(neuron, leaky())) == [f"model: 0: {expected}"]
+
+
+def test_parameters() -> None:
+    changed = leaky()
+    changed.reset_mechanism = "zero"
+    model = nn.Sequential(
+        leaky(threshold=torch.tensor([1.0, -1.0, 1.0, 0.0])),
+        snn.Leaky(torch.tensor([1.0, 0.5, 0.5, 0.5]), init_hidden=True),
+        snn.Leaky(torch.ones(3) / 2, init_hidden=True),
+        snn.Leaky(float("nan"), init_hidden=True),
+        snn.Synaptic(1.0, 1.0, init_hidden=True),
+        changed,
+    )
+    for alone, expected in [
+        (model[0], ["0.threshold: expected above 0, found -1.0 at [1] (and 1 more)"]),
+        (
+            model[1],
+            ["0.beta: 1 for some neurons and below 1 for others: NIR has no node for both; use a beta just below 1"],
+        ),
+        (
+            model[2],
+            [
+                "0.beta: the shape (3,) does not fit a population of the shape (4,); "
+                "use a scalar or one value for each neuron"
+            ],
+        ),
+        (model[3], ["0.beta: expected finite numbers, found nan at [0] (and 3 more)"]),
+        (
+            model[4],
+            [
+                f"0.{name}: NIR's CubaLIF has no infinite time constant: expected below 1, "
+                "found 1.0 at [0] (and 3 more)"
+                for name in ("alpha", "beta")
+            ],
+        ),
+        (
+            model[5],
+            [
+                "0: reset_mechanism became 'zero' after construction, which snnTorch follows only in part; "
+                "give it to Leaky(...)"
+            ],
+        ),
+    ]:
+        assert refusals(alone) == [f"model: {line}" for line in expected]
+
+
+def test_weights() -> None:
+    layer = nn.Linear(4, 4)
+    layer.weight.data[0, 0] = torch.inf
+    assert refusals(nn.Sequential(layer, leaky())) == [
+        "model: 0.weight: expected finite numbers, found NaN or infinity"
+    ]
+
+
+def test_shapes() -> None:
+    expected = "Linear expects the shape (4,), found {} (the batch not counted); put a Flatten before it"
+    assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (1, 4)) == ["model: 0: " + expected.format((1, 4))]
+    assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (5,)) == ["model: 0: " + expected.format((5,))]
+    merged = "Flatten merges the batch; use start_dim=1"
+    assert refusals(nn.Sequential(nn.Flatten(0), leaky())) == [f"model: 0: {merged}"]
+    recurrent = snn.RLeaky(0.5, linear_features=3, init_hidden=True)
+    assert refusals(recurrent) == ["model: 0: linear_features expects the shape (3,), found (4,)"]
+
+
+AGAIN = "called more than once in forward; write it for one time step, one neuron for each population"
+END = "output: forward must return the spikes of a neuron first; end the model with a neuron"
+TUPLE = "all that 'out' returns; use init_hidden=True there, or `spk, mem = ...`"
+MADE = "forward makes its mem itself, so that every step starts from it"
+UNRETURNED = "forward takes 'mem', the mem of 'out', and does not return it; return it, or use init_hidden=True"
+COLUMN = str((slice(None), 0))
+FORWARDS = [
+    (lambda m, x: m.lif(torch.relu(x)), "forward: relu is not supported; use Leaky"),
+    (lambda m, x: m.lif(x * 2), f"forward: mul is not supported; {SUPPORTED}"),
+    (lambda m, x: m.lif(x.view(-1, 4)), "forward: view is not supported; use x.flatten(1)"),
+    (lambda m, x: m.lif(x[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; use whole populations"),
+    (lambda m, x, n: m.lif(x.flatten(n)), "flatten: Flatten needs numbers as dimensions"),
+    (lambda m, x, y: m.lif(y), "lif: Leaky gets the argument 'y' of forward; one input is supported"),
+    (lambda m, x: m.lif(m.scale), "lif: Leaky gets 'scale', a tensor of the model itself; use a Linear"),
+    (lambda m, x: m.lif(m.fc(m.out(x)[1])), "fc: Linear gets the mem of 'out'; only its spikes can be sent"),
+    (lambda m, x: m.lif(m.out(x)), f"lif: Leaky gets {TUPLE}"),
+    (lambda m, x: m.lif(m.lif(m.lif(x))), f"lif: {AGAIN}"),
+    (lambda m, x: m.fc(x), END),
+    (lambda m, x: m.out(x)[1], END),
+    (lambda m, x: (), END),
+    (lambda m, x: (m.lif(x), 3), "output: forward returns 3; return the spikes of the last neuron, then states"),
+    (lambda m, x: (m.lif(x), m.out(x)[0]), "output: forward also returns the spk of 'out'; one output is supported"),
+    (lambda m, x: (m.lif(x), m.fc(x)), "output: forward also returns the current of 'fc'; one output is supported"),
+    (lambda m, x, mem: m.out(x, mem)[0], f"output: {UNRETURNED}"),
+    (
+        lambda m, x: m.out(x, m.out.init_leaky()),
+        f"out: {MADE}; use init_hidden=True, or take mem as an argument and return it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("forward", "expected"), FORWARDS)
+def test_forwards(forward: Any, expected: str) -> None:
+    model = made(forward, lif=leaky(), out=snn.Leaky(0.5), fc=nn.Linear(4, 4))
+    model.register_buffer("scale", torch.ones(4))
+    assert refusals(model) == [f"model: {expected}"]
+
+
+def test_loops_over_time_and_conditions() -> None:
+    def loop(self: Any, x: Any) -> Any:
+        return [self.lif(x) for _ in range(3)][-1]
+
+    assert refusals(made(loop, lif=leaky())) == [f"model: lif: {AGAIN}"]
+    (line,) = refusals(made(lambda self, x: self.lif(x) if x.sum() > 0 else x, lif=leaky()))
+    assert line.startswith("model: forward cannot be followed (TraceError: ")
+    assert line.endswith("); write it for one time step, without loops or conditions on tensors")
+
+
+@pytest.mark.parametrize(
+    ("sample", "dt", "expected"),
+    [
+        ((), 1e-4, "sample: expected a shape of lengths above 0, found ()"),
+        ((4, 0), 1e-4, "sample: expected a shape of lengths above 0, found (4, 0)"),
+        (
+            torch.tensor([1.0, torch.nan]),
+            1e-4,
+            "sample: expected one input of finite numbers without a batch dimension, or its shape; "
+            "found an array of the shape (2,)",
+        ),
+        ((4,), 0.0, "dt: expected seconds above 0, found 0.0"),
+    ],
+)
+def test_samples_and_time_steps(sample: Any, dt: float, expected: str) -> None:
+    assert refusals(leaky(), sample, dt) == [expected]
+
+
+def test_the_package_loads_no_torch() -> None:
+    code = "import sys, snndeploy.export, snndeploy.export.lower; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
