@@ -1,0 +1,1 @@
+"""Loihi 2: its limits, timing, quantizer and placement. Network -> Program -> Placement."""

@@ -1,0 +1,239 @@
+"""Network -> Program: floats to the integers that Loihi 2 has, one scale per population, with a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snndeploy.errors import BadInput, Problems
+from snndeploy.integers import DECAY_BITS, SYNAPTIC_DECAY_OFFSET
+from snndeploy.network import Network, Population
+from snndeploy.program import Input, LayerReport, Program, Projection
+from snndeploy.program import Population as IntegerPopulation
+from snndeploy.targets.loihi2 import limits
+from snndeploy.targets.loihi2.bounds import ALIGN, exact_sum, largest_current, may_saturate
+from snndeploy.targets.loihi2.calibration import peak_currents
+from snndeploy.targets.loihi2.scale import Afferent, Fit, Layer, fit
+from snndeploy.targets.loihi2.timing import Timing, timing
+
+ONE = "one"  # the built-in input that carries the bias of neurons with synaptic current
+PAYLOAD_BITS = range(1, 13)  # tried for float inputs; more bits than 12 leave no room for 8-bit weights
+ADVICE = {
+    "subtract": 'train with reset_mechanism="zero", reset_delay=False',
+    "subtract-next": 'train with reset_mechanism="zero", reset_delay=False',
+    "zero-next": "train with reset_delay=False",
+    "none": 'train with reset_mechanism="zero", reset_delay=False',
+}
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """What a user's samples hold. `kind`: binary (0 or 1), graded (integers low..high), float (currents low..high)."""
+
+    kind: str = "binary"
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """The options of the quantizer: weight bits, bound on u (`proven` or `calibrated`), and the range of the input."""
+
+    bits: int = 8
+    bound: str = "proven"
+    input: InputRange = InputRange()
+
+    def __call__(self, network: Network, calibration: NDArray[np.float64] | None = None) -> Program:
+        """The integers of a network. `calibration` (samples, steps, *input_shape) serves `bound="calibrated"`.
+
+        Raises BadInput, with all problems together, where Loihi 2 has no such neuron or no room.
+        """
+        self._check(calibration)
+        _check_neurons(network)
+        times = timing(network)
+        peaks: Mapping[str, float] = {}
+        if self.bound == "calibrated" and calibration is not None:
+            peaks = peak_currents(network, calibration)
+        programs, refusals = [], []
+        for inputs in self._inputs(network):
+            try:
+                programs.append(_quantize(network, times, inputs, self, peaks))
+            except BadInput as refusal:  # another number of payload bits may fit
+                refusals.append(refusal)
+        if not programs:
+            raise refusals[0]
+        return min(programs, key=lambda pair: pair[0])[1]
+
+    def _check(self, calibration: NDArray[np.float64] | None) -> None:
+        problems = Problems("")
+        # With mixed signs one bit is the sign: 1 bit would leave no positive weight.
+        problems.require(2 <= self.bits <= 8, "bits", f"expected 2 to 8, found {self.bits}")
+        problems.require(
+            self.bound in ("proven", "calibrated"), "bound", f"expected proven or calibrated, found {self.bound!r}"
+        )
+        problems.require(
+            self.bound == "proven" or calibration is not None, "bound", "calibrated needs calibration data"
+        )
+        kind, low, high = self.input.kind, self.input.low, self.input.high
+        problems.require(
+            kind in ("binary", "graded", "float"), "input", f"expected binary, graded or float, found {kind!r}"
+        )
+        problems.require(
+            math.isfinite(low) and math.isfinite(high) and low < high,
+            "input",
+            f"expected a range low < high, found {low:g} to {high:g}",
+        )
+        whole = kind != "graded" or (low == round(low) and high == round(high))
+        problems.require(whole, "input", f"a graded input has integers, found {low:g} to {high:g}")
+        problems.raise_if_any()
+
+    def _inputs(self, network: Network) -> list[list[Input]]:
+        """The inputs of a program; for float inputs one choice for each number of payload bits."""
+        kind, low, high = self.input.kind, self.input.low, self.input.high
+        entries = network.inputs()
+        if kind == "binary":
+            return [[Input(p.name, p.shape) for p in entries]]
+        if kind == "graded":
+            return [[Input(p.name, p.shape, "graded", int(low), int(high)) for p in entries]]
+        scales = [(2**bits - 1) / max(abs(low), abs(high)) for bits in PAYLOAD_BITS]
+        return [[Input(p.name, p.shape, "graded", round(low * s), round(high * s), s) for p in entries] for s in scales]
+
+
+def _check_neurons(network: Network) -> None:
+    """Refuse what Loihi's LIF cannot represent, with the line to type instead."""
+    problems = Problems("loihi2")
+    for p in network.populations:
+        if p.neuron == "input":
+            continue
+        advice = ADVICE.get(p.reset, "")
+        problems.require(
+            p.reset == "zero", p.name, f"reset {p.reset!r}: Loihi's LIF sets v to 0 on the spiking step; {advice}"
+        )
+        du, dv = decays(p)
+        slow = (du < 0) | ((dv == 0) & (p.parameters["beta"].ravel() < 1))
+        faults = {
+            "decays slower than the chip's slowest, 1/4096 a step; use a larger time step": slow,
+            f"beta 0 needs a decay of 4096, the register holds 0 to {limits.DECAY_MAX}; use beta >= 1/4096": dv
+            > limits.DECAY_MAX,
+        }
+        for text, found in faults.items():
+            problems.require(not found.any(), p.name, text)
+    problems.raise_if_any()
+
+
+def decays(population: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """du and dv of a population, flattened: the nearest fractions of 4096 (du is one less, its register adds it)."""
+    left = {k: population.parameters[k].ravel() for k in ("alpha", "beta")}
+    nearest = {k: np.rint(2**DECAY_BITS * (1 - v)).astype(np.int64) for k, v in left.items()}
+    return nearest["alpha"] - SYNAPTIC_DECAY_OFFSET, nearest["beta"]
+
+
+def _quantize(
+    network: Network, times: Timing, inputs: list[Input], options: Quantize, peaks: Mapping[str, float]
+) -> tuple[float, Program]:
+    """The program for given inputs, and the mean square error of the currents that its rounding makes."""
+    messages = {entry.name: entry for entry in inputs}
+    populations, projections, report, problems = [], [], [], Problems("loihi2")
+    total_error = 0.0
+    for p in network.populations:
+        if p.neuron == "input":
+            continue
+        layer = _layer(network, times, p, messages, options.bits, peaks.get(p.name))
+        best, unbounded = fit(layer), fit(layer, bounded=False)
+        if best is None or unbounded is None:
+            problems.add(
+                p.name,
+                "no scale fits weights, bias, threshold and u: their sizes lie too far apart for the chip's integers",
+            )
+            continue
+        du, dv = decays(p)
+        total_error += best.error + (_payload_error(layer, messages) if options.input.kind == "float" else 0.0)
+        populations.append(_population(p, best, du, dv, times.starts[p.name]))
+        projections += _projections(best, p.name, options.bits)
+        report.append(_report(p.name, layer, best, unbounded, dv))
+    problems.raise_if_any()
+    if any(q.source == ONE for q in projections):
+        inputs = [*inputs, Input(ONE, (1,), "one")]
+    passes = (f"timing(latency={max(times.starts.values())})", repr(options))
+    program = Program(
+        tuple(inputs),
+        tuple(populations),
+        tuple(projections),
+        network.outputs,
+        network.dt,
+        passes,
+        network.notes,
+        tuple(report),
+    )
+    program.check("loihi2")
+    return total_error, program
+
+
+def _layer(
+    network: Network, times: Timing, p: Population, messages: Mapping[str, Input], bits: int, peak: float | None
+) -> Layer:
+    """What is quantized together for population p. A bias that must enter u comes as a projection from ONE."""
+    du, _ = decays(p)
+    afferents = []
+    for q in network.projections:
+        if q.target == p.name:
+            entry = messages.get(q.source, Input(q.source, (1,)))
+            afferents.append(
+                Afferent(q.name, q.source, q.weights / entry.scale, entry.minimum, entry.maximum, times.delays[q.name])
+            )
+    bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
+    has_memory = bool((du < limits.DECAY_MAX).any())
+    if has_memory and bias.any():
+        afferents.append(Afferent(f"{p.name}.bias", ONE, bias[:, None], 0, 1, times.starts[p.name] - 1, levels=2))
+        bias = np.zeros(p.size)
+    return Layer(tuple(afferents), p.parameters["threshold"].ravel(), bias, du, bits, peak)
+
+
+def _payload_error(layer: Layer, messages: Mapping[str, Input]) -> float:
+    """Mean square of what rounding float inputs to payloads does to the currents: a twelfth of a step squared."""
+    return math.fsum(exact_sum(a.weights**2) for a in layer.afferents if a.source in messages) / 12
+
+
+def _population(
+    p: Population, best: Fit, du: NDArray[np.int64], dv: NDArray[np.int64], start: int
+) -> IntegerPopulation:
+    flat = {"du": du, "dv": dv, "vth": best.threshold, "bias_mant": best.bias_mant}
+    parameters = {name: values.reshape(p.shape).astype(np.int32) for name, values in flat.items()}
+    parameters["bias_exp"] = np.full(p.shape, best.bias_exp, np.int32)
+    return IntegerPopulation(p.name, p.shape, "lif", parameters, start, best.scale)
+
+
+def _projections(best: Fit, target: str, bits: int) -> list[Projection]:
+    named: dict[str, int] = {}
+    projections = []
+    for part in best.parts:
+        level = named[part.afferent.name] = named.get(part.afferent.name, 0) + 1
+        name = part.afferent.name if level == 1 else f"{part.afferent.name}.{level}"
+        values = part.values.astype(np.int32)
+        projections.append(
+            Projection(
+                name, part.afferent.source, target, values, bits, part.sign_mode, part.exponent, part.afferent.delay
+            )
+        )
+    return projections
+
+
+def _report(name: str, layer: Layer, best: Fit, unbounded: Fit, dv: NDArray[np.int64]) -> LayerReport:
+    activation = best.activation()
+    reach = largest_current(activation, layer.du) if layer.peak is None else best.scale * ALIGN * layer.peak
+    size = math.sqrt(math.fsum(a.power(a.weights) for a in layer.afferents)) or 1.0
+    return LayerReport(
+        population=name,
+        scale=best.scale,
+        threshold=int(best.threshold.max()),
+        weight_max=max((int(np.abs(part.values).max()) for part in best.parts), default=0),
+        error=math.sqrt(best.weight_error) / size,
+        error_unbounded=math.sqrt(unbounded.weight_error) / size,
+        bound=reach / (limits.STATE_MAX + 1),
+        proven=layer.peak is None,
+        saturates=may_saturate(activation, layer.du, dv, best.bias),
+    )
