@@ -1,0 +1,185 @@
+"""The worker that runs programs in Lava: a script of its own that needs numpy and lava-nc 0.10 (Python 3.10) only.
+
+    python _lava_worker.py JOB [JOB ...]
+
+A JOB is a folder with `job.json` and `arrays.npz` (written by `snndeploy.simulators.lava`); the worker writes one raw
+recording `PROBE.npy` of shape (steps of all samples, size) into it for each probe, and prints the number of finished
+samples. Every process is Lava's own with its `fixed_pt` model. Lava knows no samples and no start of a population: a
+probe that looks at a variable after each step also sets it to zero where the start rule says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyRefPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, RefPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.io.source import RingBuffer
+from lava.proc.lif.process import LIF
+from lava.utils.weightutils import SignMode
+
+CHUNK = 8  # samples between two progress lines
+
+
+class SpikeProbe(AbstractProcess):
+    """Records what a population sends, raw step by raw step, into the file `path`."""
+
+    def __init__(self, shape: tuple[int, ...], path: str, steps: int) -> None:
+        super().__init__(path=path, steps=steps)
+        self.spikes = InPort(shape=shape)
+
+
+@implements(proc=SpikeProbe, protocol=LoihiProtocol)
+@requires(CPU)
+class SpikeProbeModel(PyLoihiProcessModel):
+    spikes: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.record: np.ndarray | None = None
+
+    def run_spk(self) -> None:
+        data = self.spikes.recv()
+        if self.record is None:
+            self.record = open_record(self.proc_params, data.shape, bool)
+        self.record[self.time_step - 1] = data != 0
+
+
+class StateProbe(AbstractProcess):
+    """Records a variable after each raw step, if `path` is given, then zeroes it in the steps that `clear` marks."""
+
+    def __init__(self, shape: tuple[int, ...], path: str, steps: int, clear: list[bool]) -> None:
+        super().__init__(path=path, steps=steps, clear=clear)
+        self.variable = RefPort(shape=shape)
+
+
+@implements(proc=StateProbe, protocol=LoihiProtocol)
+@requires(CPU)
+class StateProbeModel(PyLoihiProcessModel):
+    variable: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.record: np.ndarray | None = None
+
+    def post_guard(self) -> bool:
+        return True
+
+    def run_post_mgmt(self) -> None:
+        data = self.variable.read()
+        if self.proc_params["path"]:
+            if self.record is None:
+                self.record = open_record(self.proc_params, data.shape, np.int32)
+            self.record[self.time_step - 1] = data
+        clear = self.proc_params["clear"]
+        if clear[(self.time_step - 1) % len(clear)]:
+            self.variable.write(np.zeros_like(data))
+            self.variable.wait()  # or the zeros may come a step late
+
+
+def open_record(proc_params: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The file that a probe writes into: (raw steps, *shape)."""
+    return np.lib.format.open_memmap(proc_params["path"], mode="w+", dtype=dtype, shape=(proc_params["steps"], *shape))
+
+
+def build(job: dict[str, Any], arrays: dict[str, np.ndarray], folder: Path) -> AbstractProcess:
+    """The Lava processes of a job, connected; returns one of them (running one runs all)."""
+    period = job["steps"] + job["latency"]
+    raw_steps = period * job["samples"]
+    sources: dict[str, AbstractProcess] = {}
+    for entry in job["inputs"]:
+        x = arrays[f"{entry['name']}.payloads"]
+        padded = np.zeros((job["samples"], period, x.shape[2]), np.int32)  # a RingBuffer repeats, so pad every sample
+        padded[:, : job["steps"]] = x
+        sources[entry["name"]] = RingBuffer(data=padded.reshape(raw_steps, -1).T)
+    starts = {entry["name"]: 0 for entry in job["inputs"]}
+    for entry in job["populations"]:
+        name = entry["name"]
+        sources[name] = NEURONS[entry["neuron"]](entry, arrays)
+        starts[name] = entry["start"]
+    # After step s of a sample, all that has start s or later rests again, and nothing that it has sent is on its way.
+    clear = {name: [(step + 1) % period <= start for step in range(period)] for name, start in starts.items()}
+    for entry in job["projections"]:
+        synapses = dense(entry, arrays)
+        sources[entry["source"]].s_out.connect(synapses.s_in)
+        synapses.a_out.connect(sources[entry["target"]].a_in)
+        watch(synapses.a_buff, "", raw_steps, clear[entry["source"]])
+    for entry in job["populations"]:
+        name, process = entry["name"], sources[entry["name"]]
+        for state in entry["states"]:
+            path = folder / f"{name}.{state}.npy"
+            watch(
+                getattr(process, state), str(path) if f"{name}.{state}" in job["probes"] else "", raw_steps, clear[name]
+            )
+        if f"{name}.spikes" in job["probes"]:
+            probe = SpikeProbe(process.s_out.shape, str(folder / f"{name}.spikes.npy"), raw_steps)
+            process.s_out.connect(probe.spikes)
+    return next(iter(sources.values()))
+
+
+def watch(variable: Any, path: str, raw_steps: int, clear: list[bool]) -> None:
+    StateProbe(variable.shape, path, raw_steps, clear).variable.connect_var(variable)
+
+
+def dense(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:
+    """A projection as Lava's Dense, or DelayDense where it has a delay."""
+    options: dict[str, Any] = {
+        "weights": arrays[f"{entry['name']}.weights"],
+        "weight_exp": entry["exponent"],
+        "num_weight_bits": entry["weight_bits"],
+        "sign_mode": SignMode[entry["sign_mode"].upper()],
+        "num_message_bits": entry["message_bits"],
+    }
+    return DelayDense(delays=entry["delay"], **options) if entry["delay"] else Dense(**options)
+
+
+def lif(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:
+    """A population as Lava's LIF. Decays and thresholds may be arrays: Lava on a CPU takes them."""
+    p = {name: arrays[f"{entry['name']}.{name}"].reshape(-1) for name in ("du", "dv", "vth", "bias_mant", "bias_exp")}
+    return LIF(shape=(entry["size"],), **p)
+
+
+NEURONS = {"lif": lif}
+
+
+def finished_samples(job: dict[str, Any], process: AbstractProcess) -> Iterator[int]:
+    """Run the job; yields the number of samples after each chunk."""
+    period = job["steps"] + job["latency"]
+    config = Loihi2SimCfg(select_tag="fixed_pt")
+    try:
+        for first in range(0, job["samples"], CHUNK):
+            samples = min(CHUNK, job["samples"] - first)
+            process.run(condition=RunSteps(num_steps=samples * period), run_cfg=config)
+            yield samples
+    finally:
+        process.stop()
+
+
+def main(folders: list[str]) -> None:
+    for folder in map(Path, folders):
+        job = json.loads((folder / "job.json").read_text())
+        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+            arrays = dict(file)
+        for samples in finished_samples(job, build(job, arrays, folder)):
+            print(samples, flush=True)
+    sys.stdout.flush()
+    os._exit(0)  # Lava leaves threads behind that can keep a finished process alive
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,168 @@
+"""Lava as an engine: a Program becomes real Lava processes in a worker process of its own, with a time limit.
+
+Lava needs Python 3.10, changes the multiprocessing start method when it is imported, and can hang: it never runs here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snndeploy.errors import BadInput, Missing
+from snndeploy.integers import Ints
+from snndeploy.program import Program
+from snndeploy.registry import part
+from snndeploy.simulators._lava_env import worker_python
+
+TARGET = "loihi2-lava"
+TIME_LIMIT = 300.0  # seconds without a sign of life, after which the worker is killed
+WORKER = Path(__file__).with_name("_lava_worker.py")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One program with its payloads (samples, steps, size) for each input, and the probes to record."""
+
+    program: Program
+    payloads: Mapping[str, Ints]
+    probes: Collection[str]
+
+
+def simulate(
+    program: Program,
+    payloads: Mapping[str, Ints],
+    probes: Collection[str],
+    advance: Callable[[int], None] = lambda samples: None,
+) -> dict[str, NDArray[Any]]:
+    """Run every sample in Lava and record raw steps, as `snndeploy.simulators.reference.simulate` does.
+
+    Raises Missing where there is no worker environment, or the worker fails or does not answer.
+    """
+    return simulate_jobs([Job(program, payloads, probes)], advance)[0]
+
+
+def simulate_jobs(
+    jobs: Sequence[Job], advance: Callable[[int], None] = lambda samples: None
+) -> list[dict[str, NDArray[Any]]]:
+    """Run several programs in one worker, one after the other; see `simulate`."""
+    python = worker_python()
+    limit = _time_limit()
+    with tempfile.TemporaryDirectory(prefix="snndeploy-lava-") as folder:
+        # Lava imports every module that lies beside a process's own: the worker gets a folder to itself.
+        script = Path(shutil.copy(WORKER, folder))
+        places = [Path(folder) / f"job-{index}" for index in range(len(jobs))]
+        for job, place in zip(jobs, places, strict=True):
+            _write_job(job, place)
+        _work([str(python), str(script), *map(str, places)], Path(folder) / "log", limit, advance)
+        return [_read_recordings(job, place) for job, place in zip(jobs, places, strict=True)]
+
+
+def _time_limit() -> float:
+    text = os.environ.get("SNNDEPLOY_LAVA_TIME_LIMIT", str(TIME_LIMIT))
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise BadInput("$SNNDEPLOY_LAVA_TIME_LIMIT", f"expected seconds above 0, found {text!r}")
+    return limit
+
+
+def _write_job(job: Job, place: Path) -> None:
+    program = job.program
+    samples, steps = next(iter(job.payloads.values())).shape[:2]
+    description = {
+        "samples": samples,
+        "steps": steps,
+        "latency": program.latency,
+        "probes": list(job.probes),
+        "inputs": [{"name": i.name} for i in program.inputs],
+        "populations": [
+            {
+                "name": p.name,
+                "size": p.size,
+                "start": p.start,
+                "neuron": p.neuron,
+                "states": part("neurons", p.neuron).STATES,
+            }
+            for p in program.populations
+        ],
+        "projections": [
+            {
+                "name": q.name,
+                "source": q.source,
+                "target": q.target,
+                "weight_bits": q.weight_bits,
+                "sign_mode": q.sign_mode,
+                "exponent": q.exponent,
+                "delay": q.delay,
+                "message_bits": program.end(q.source).message_bits,
+            }
+            for q in program.projections
+        ],
+    }
+    arrays: dict[str, NDArray[Any]] = {f"{name}.payloads": x for name, x in job.payloads.items()}
+    arrays.update({f"{p.name}.{key}": value for p in program.populations for key, value in p.parameters.items()})
+    arrays.update({f"{q.name}.weights": q.weights for q in program.projections})
+    place.mkdir()
+    (place / "job.json").write_text(json.dumps(description))
+    np.savez(place / "arrays.npz", allow_pickle=False, **arrays)
+
+
+def _read_recordings(job: Job, place: Path) -> dict[str, NDArray[Any]]:
+    samples, steps = next(iter(job.payloads.values())).shape[:2]
+    period = steps + job.program.latency
+    return {p: np.load(place / f"{p}.npy", allow_pickle=False).reshape(samples, period, -1) for p in job.probes}
+
+
+def _work(command: list[str], log: Path, limit: float, advance: Callable[[int], None]) -> None:
+    """Run the worker to its end; it and all its processes are killed when it stays silent for `limit` seconds."""
+    with log.open("wb") as errors:
+        worker = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
+    lines: queue.Queue[bytes] = queue.Queue()
+    assert worker.stdout is not None
+    reader = threading.Thread(target=_forward, args=(worker.stdout, lines), daemon=True)
+    reader.start()
+    try:
+        while line := lines.get(timeout=limit):
+            advance(int(line))
+        code = worker.wait(timeout=limit)
+    except (queue.Empty, subprocess.TimeoutExpired):
+        advice = "set $SNNDEPLOY_LAVA_TIME_LIMIT to wait longer, or see `snndeploy doctor`"
+        raise Missing("Lava worker", f"no answer for {limit:g} s, so it was stopped; {advice}") from None
+    finally:
+        _kill_group(worker)
+        reader.join()
+    if code != 0:
+        said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise Missing("Lava worker", f"ended with exit code {code}: {said[-1]}")
+
+
+def _forward(stream: IO[bytes], lines: queue.Queue[bytes]) -> None:
+    with stream:
+        for line in stream:
+            lines.put(line)
+    lines.put(b"")
+
+
+def _kill_group(worker: subprocess.Popen[bytes]) -> None:
+    """End whatever is left of the worker: Lava forks one process for each of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
