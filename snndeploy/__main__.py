@@ -1,0 +1,6 @@
+"""`python -m snndeploy` is the command line."""
+
+from snndeploy.cli import main
+
+if __name__ == "__main__":
+    main()

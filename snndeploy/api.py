@@ -1,0 +1,175 @@
+"""The whole path as four functions: to_nir, compile, run, verify. The commands are thin layers over them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from snndeploy import __version__
+from snndeploy.artifact import Artifact
+from snndeploy.errors import BadInput
+from snndeploy.inputs import Samples, payloads
+from snndeploy.runs import Run, all_probes, in_sample_time
+from snndeploy.simulators import engine_of, engines
+from snndeploy.targets.loihi2.place import place
+from snndeploy.targets.loihi2.quantize import InputRange, Quantize
+
+if TYPE_CHECKING:
+    import nir
+
+Advance = Callable[[int], None]
+
+
+def _silent(samples: int) -> None:
+    """Progress that nobody watches."""
+
+
+def to_nir(model: Any, sample: Any, dt: float = 1e-4, seed: int = 0) -> nir.NIRGraph:
+    """An snnTorch model as a NIR graph, checked spike for spike against the model; see `snndeploy.export.snntorch`."""
+    from snndeploy.export.snntorch import to_nir
+
+    return to_nir(model, sample, dt=dt, seed=seed)
+
+
+def compile(
+    graph: nir.NIRGraph,
+    *,
+    bits: int = 8,
+    bound: str = "proven",
+    input: str | None = None,
+    calibrate: ArrayLike | None = None,
+    dt: float | None = None,
+) -> Artifact:
+    """Lower, quantize and place a NIR graph for Loihi 2.
+
+    `input` says what samples hold: "binary", "graded:LOW:HIGH" (integer payloads) or "float:LOW:HIGH" (currents).
+    Without it `calibrate` (samples, steps, *input_shape) tells by its dtype and range; without both it is binary.
+    `bound` is "proven" (u cannot wrap for any admitted input) or "calibrated" (on `calibrate` plus a margin).
+    Raises BadInput, with all problems together, for what cannot be kept exactly.
+    """
+    from snndeploy.export.fingerprint import fingerprint
+    from snndeploy.export.lower import lower
+
+    network = lower(graph, dt)
+    data = None if calibrate is None else np.asarray(calibrate, dtype=np.float64)
+    quantize = Quantize(bits, bound, input_range(input, calibrate))
+    program = dataclasses.replace(quantize(network, data), source=fingerprint(graph))
+    return Artifact(program, place(program))
+
+
+def input_range(text: str | None, calibrate: ArrayLike | None = None) -> InputRange:
+    """What the samples of an input hold, from `text` or else from calibration data. Raises BadInput."""
+    if text is None:
+        return InputRange() if calibrate is None else _range_of(np.asarray(calibrate))
+    kind, *ends = text.split(":")
+    try:
+        if kind == "binary" and not ends:
+            return InputRange()
+        low, high = map(float, ends)
+        if kind in ("graded", "float"):
+            return InputRange(kind, low, high)
+    except ValueError:
+        pass
+    raise BadInput("input", f"expected binary, graded:LOW:HIGH or float:LOW:HIGH, found {text!r}")
+
+
+def _range_of(data: NDArray[Any]) -> InputRange:
+    if data.size == 0 or data.dtype.kind not in "buif" or not np.isfinite(data).all():
+        raise BadInput("calibrate", f"expected finite numbers, found {data.dtype} of shape {data.shape}")
+    if data.dtype.kind == "f":
+        return InputRange("float", float(min(data.min(), 0)), float(data.max()))
+    low, high = min(int(data.min()), 0), int(data.max())
+    return InputRange() if (low, high) in ((0, 0), (0, 1)) else InputRange("graded", low, high)
+
+
+def run(
+    artifact: Artifact,
+    x: Samples,
+    *,
+    target: str = "loihi2-sim",
+    probes: Collection[str] = (),
+    advance: Advance = _silent,
+    where: str = "input",
+) -> Run:
+    """Run samples (samples, steps, *input_shape) on a target, every sample from rest.
+
+    `probes` are names `POPULATION.u`, `.v` or `.spikes`; `advance` is told of finished samples. Raises BadInput for
+    samples that the program does not take, Missing where the target is not there.
+    """
+    program = artifact.program
+    name, engine = engine_of(target)
+    unknown = sorted(set(probes) - set(all_probes(program)))
+    if unknown:
+        raise BadInput("probe", f"no probe {', '.join(unknown)}; known: {', '.join(all_probes(program))}")
+    sent = payloads(program, x, where)
+    output = f"{program.output().name}.spikes"
+    steps = next(iter(sent.values())).shape[1]
+    raw = engine.simulate(program, sent, sorted({output, *probes}), advance)
+    seen = {probe: in_sample_time(program, probe, record, steps) for probe, record in raw.items()}
+    made_by = {"snndeploy": __version__, "target": target, "engine": name, "artifact": artifact.sha256()}
+    return Run(seen[output], {probe: seen[probe] for probe in probes}, made_by)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two engines on the same program and samples: every u, v and spike of every population in every raw step."""
+
+    engine: str
+    against: str
+    samples: int
+    values_compared: int
+    differences: int
+    first: str = ""
+
+
+def verify(
+    artifact: Artifact,
+    x: Samples,
+    *,
+    against: Sequence[str] | None = None,
+    advance: Advance = _silent,
+    where: str = "input",
+) -> list[Comparison]:
+    """Compare other engines (all by default) with the reference, value for value.
+
+    Raises Missing where an engine is not there: an engine is never left out in silence.
+    """
+    program = artifact.program
+    sent = payloads(program, x, where)
+    known = engines()
+    others = [name for name in known if name != "reference"] if against is None else list(against)
+    unknown = sorted(set(others) - set(known))
+    if unknown:
+        raise BadInput("", f"no engine {', '.join(unknown)}; known: {', '.join(known)}")
+    probes = all_probes(program)
+    expected = known["reference"].simulate(program, sent, probes, advance)
+    comparisons = []
+    for name in others:
+        found = known[name].simulate(program, sent, probes, advance)
+        comparisons.append(compared(artifact, name, expected, found))
+    return comparisons
+
+
+def compared(
+    artifact: Artifact, engine: str, expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]
+) -> Comparison:
+    """Count the values that differ from the first step of each population on, and name the earliest one."""
+    values = differences = 0
+    firsts = []
+    for probe, right in expected.items():
+        start = artifact.program.end(probe.rpartition(".")[0]).start
+        left, right = found[probe][:, start:], right[:, start:]
+        values += right.size
+        places = np.argwhere(left != right)
+        differences += len(places)
+        if len(places):
+            sample, step, neuron = min(map(tuple, places.tolist()), key=lambda place: (place[1], place[0], place[2]))
+            text = f"{probe} of neuron {neuron}, step {step + 1}, sample {sample}: "
+            text += f"{engine} {left[sample, step, neuron]}, reference {right[sample, step, neuron]}"
+            firsts.append((start + step, text))
+    samples = len(next(iter(expected.values())))
+    return Comparison(engine, "reference", samples, values, differences, min(firsts)[1] if firsts else "")

@@ -1,0 +1,63 @@
+"""The command line: one file per command, in the order in which a newcomer meets them.
+
+Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 a check failed, 2 bad
+input or usage, 3 something that is needed is not installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from snndeploy import __version__
+from snndeploy.cli._output import say
+from snndeploy.errors import SnndeployError
+
+COMMANDS = ("quickstart", "train", "export", "check", "compile", "run", "verify", "show", "doctor")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Take a spiking neural network from snnTorch to Loihi 2, and run the very same integers on a CPU.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.callback()
+def options(version: Version = False, debug: Debug = False) -> None:
+    """The options before the command; `main` looks for --debug."""
+
+
+for _name in COMMANDS:
+    app.command(_name)(import_module(f"snndeploy.cli.{_name}").command)
+app.add_typer(import_module("snndeploy.cli.lava").app, name="lava")
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line per problem and its exit code."""
+    try:
+        app()
+    except SnndeployError as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        for line in error.lines():
+            say(f"snndeploy: {line}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,70 @@
+"""What the commands share in reading: networks by the end of their name, samples, and the options that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from numpy.typing import NDArray
+
+from snndeploy.artifact import Artifact
+from snndeploy.errors import BadInput
+
+InputRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range", help="What samples hold: binary, graded:LOW:HIGH (integers) or float:LOW:HIGH (currents)."
+    ),
+]
+Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight, 2 to 8.")]
+Bound = Annotated[str, typer.Option("--bound", help="proven: u cannot wrap; calibrated: on --calibrate plus a margin.")]
+Calibrate = Annotated[
+    Path | None, typer.Option("--calibrate", help="An .npz with samples x, for the range of the input.")
+]
+Dt = Annotated[float | None, typer.Option("--dt", help="Time step in seconds, for a graph that does not say.")]
+InputFile = Annotated[Path, typer.Option("--input", help="An .npz with x (samples, steps, *input shape), maybe y.")]
+
+
+def read_samples(path: Path) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
+    """The samples of an input file by name, and its labels `y` if it has any."""
+    from snndeploy.files import read_npz
+
+    arrays = read_npz(path)
+    labels = arrays.pop("y", None)
+    if not arrays:
+        raise BadInput(str(path), "expected an array x of shape (samples, steps, *input_shape), found none")
+    samples = len(next(iter(arrays.values()))) if next(iter(arrays.values())).ndim else 0
+    if labels is not None and labels.shape != (samples,):
+        raise BadInput(str(path), f"expected y of shape ({samples},), found {labels.shape}")
+    return arrays, labels
+
+
+def compile_file(
+    path: Path, bits: int, bound: str, input_range: str | None, calibrate: Path | None, dt: float | None
+) -> Artifact:
+    """A `.nir` file to an artifact; what its making assumed and repaired is in the program's notes."""
+    from snndeploy.api import compile
+    from snndeploy.export.nir_file import read_nir
+
+    data = None
+    if calibrate is not None:
+        arrays, _ = read_samples(calibrate)
+        if "x" not in arrays:
+            raise BadInput(str(calibrate), f"expected an array x, found {sorted(arrays)}")
+        data = arrays["x"]
+    graph = read_nir(path)
+    try:
+        return compile(graph, bits=bits, bound=bound, input=input_range, calibrate=data, dt=dt)
+    except BadInput as error:
+        lead = f"{error.where}: " if error.where else ""
+        raise BadInput(str(path), [lead + problem for problem in error.problems]) from None
+
+
+def read_network(path: Path, input_range: str | None = None, calibrate: Path | None = None) -> Artifact:
+    """A `.snn` file as it is, or a `.nir` file compiled with the default options."""
+    from snndeploy.artifact import load
+
+    if path.suffix == ".nir":
+        return compile_file(path, 8, "proven", input_range, calibrate, None)
+    return load(path)

@@ -1,0 +1,62 @@
+"""`snndeploy check`: can this graph be kept exactly, and what will it take of the chip?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snndeploy.cli._files import Bits, Dt, InputRangeOption
+from snndeploy.cli._output import Json, print_json, print_table
+from snndeploy.errors import BadInput, CheckFailed
+
+
+def command(
+    graph: Annotated[Path, typer.Argument(help="A .nir file.")],
+    target: Annotated[str, typer.Option("--target", help="The chip to check for.")] = "loihi2",
+    bits: Bits = 8,
+    input_range: InputRangeOption = None,
+    dt: Dt = None,
+    as_json: Json = False,
+) -> None:
+    """Check every node of a NIR graph for a chip.
+
+    A node is ok, or the table says what is wrong with it; exit code 1 on any failure.
+    """
+    from snndeploy.api import compile
+    from snndeploy.cli._report import cores_line, report_dict
+    from snndeploy.export.nir_file import read_nir
+
+    if target != "loihi2":
+        raise BadInput("--target", f"no chip {target!r}; known: loihi2")
+    nodes = read_nir(graph).nodes
+    artifact, problems = None, []
+    try:
+        artifact = compile(read_nir(graph), bits=bits, input=input_range, dt=dt)
+    except BadInput as error:
+        problems = list(error.problems)
+    rows = [_row(name, node, problems) for name, node in nodes.items()]
+    others = [problem for problem in problems if not any(problem.startswith(f"{name}: ") for name in nodes)]
+    if as_json:
+        keys = ("node", "type", "shape", "result")
+        table = [dict(zip(keys, row, strict=True)) for row in rows]
+        report = report_dict(artifact) if artifact else None
+        print_json({"ok": artifact is not None, "nodes": table, "problems": problems, "report": report})
+    else:
+        print_table(("node", "type", "shape", "result"), rows)
+        for problem in others:
+            print(f"graph: {problem}")
+        if artifact is not None:
+            for note in artifact.program.notes:
+                print(f"note: {note}")
+            print(cores_line(artifact))
+    if problems:
+        raise CheckFailed(str(graph), f"{len(problems)} problem(s): this graph cannot be kept exactly on {target}")
+
+
+def _row(name: str, node: Any, problems: list[str]) -> tuple[str, str, str, str]:
+    own = [problem.removeprefix(f"{name}: ") for problem in problems if problem.startswith(f"{name}: ")]
+    shape = node.output_type.get("output") if node.output_type else None
+    text = "" if shape is None else "x".join(str(int(length)) for length in shape)
+    return name, type(node).__name__, text, "; ".join(own) or "ok"

@@ -1,0 +1,57 @@
+"""`snndeploy export`: an snnTorch model to a NIR graph, checked spike for spike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snndeploy.cli._output import Json, print_json, print_table, say
+from snndeploy.errors import BadInput
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="MODULE:FACTORY that makes it, or a checkpoint NAME.safetensors.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .nir file to write.")],
+    weights: Annotated[Path | None, typer.Option("--weights", help="The model's state, .safetensors.")] = None,
+    shape: Annotated[str | None, typer.Option("--shape", help="Shape of one input: 64 or 2x34x34.")] = None,
+    dt: Annotated[float, typer.Option("--dt", help="Time step in seconds.")] = 1e-4,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the inputs of the check.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Export an snnTorch model to NIR, spike for spike.
+
+    Model and graph run side by side first; unless every spike of every neuron is equal, nothing is written.
+    """
+    from snndeploy.export.nir_file import write_nir
+    from snndeploy.export.snntorch import export_model
+
+    made, sample = _model_and_sample(model, weights, shape)
+    export = export_model(made, sample, dt, seed)
+    write_nir(export.graph, output)
+    if as_json:
+        checked = {"steps": export.steps, "samples": export.samples, "spikes": dict(export.spikes)}
+        print_json({"output": str(output), "checked": checked, "silent": export.silent})
+        return
+    rows = [(name, count, "equal" if count else "equal, but it never spiked") for name, count in export.spikes.items()]
+    print_table(("population", "spikes", f"model and graph, {export.samples} runs of {export.steps} steps"), rows)
+    say(f"wrote {output}")
+
+
+def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tuple[Any, Any]:
+    """The model, and an input to check it with: a test image for a checkpoint of ours, else `--shape`."""
+    if model.endswith(".safetensors"):
+        from snndeploy.trainers import checkpoint
+        from snndeploy.trainers.training import encoded_test, recipe_of
+
+        trained = checkpoint.load(model)
+        return trained.model, encoded_test(recipe_of(trained.recipe))[0][0, 0]
+    from snndeploy.export.factory import make_model
+
+    if shape is None:
+        raise BadInput("--shape", "expected the shape of one input, without batch, as in 64 or 2x34x34")
+    lengths = shape.split("x")
+    if not all(length.isdigit() and int(length) > 0 for length in lengths):
+        raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}")
+    return make_model(model, weights), tuple(map(int, lengths))

@@ -1,0 +1,55 @@
+"""`snndeploy run`: samples through a network, on a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snndeploy.cli._files import Calibrate, InputFile, InputRangeOption, read_network, read_samples
+from snndeploy.cli._output import Json, print_json, print_table, progress, say
+
+
+def command(
+    network: Annotated[Path, typer.Argument(help="A .snn file, or a .nir file to compile first.")],
+    input: InputFile,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The run file (.npz) to write.")] = None,
+    target: Annotated[str, typer.Option("--target", help="loihi2-sim, or loihi2-lava.")] = "loihi2-sim",
+    probe: Annotated[
+        list[str] | None, typer.Option("--probe", help="Record POPULATION.u, .v or .spikes; may be repeated.")
+    ] = None,
+    input_range: InputRangeOption = None,
+    calibrate: Calibrate = None,
+    as_json: Json = False,
+) -> None:
+    """Run samples through a network, on a target."""
+    from snndeploy.api import run
+
+    artifact = read_network(network, input_range, calibrate)
+    arrays, labels = read_samples(input)
+    samples = len(next(iter(arrays.values())))
+    with progress(f"running on {target}", samples) as advance:
+        answer = run(artifact, arrays, target=target, probes=probe or (), advance=advance, where=str(input))
+    if output is not None:
+        answer.save(output)
+    accuracy = None if labels is None or not len(labels) else float((answer.predictions == labels).mean())
+    summary = {
+        "target": target,
+        "samples": len(answer.spikes),
+        "steps": answer.spikes.shape[1],
+        "spikes": int(answer.counts.sum()),
+        "accuracy": accuracy,
+        "output": None if output is None else str(output),
+    }
+    if as_json:
+        print_json({**summary, "predictions": answer.predictions.tolist(), "made_by": dict(answer.made_by)})
+        return
+    rows = [
+        (key, value if not isinstance(value, float) else f"{value:.4f}")
+        for key, value in summary.items()
+        if value is not None
+    ]
+    print_table(("run", ""), rows)
+    if output is None:
+        say("nothing written: give -o run.npz to keep spikes, counts, predictions and probes")

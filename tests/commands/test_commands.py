@@ -1,0 +1,246 @@
+"""The commands as a user types them: output, errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+from snndeploy.export.nir_file import write_nir
+from tests.programs import small_artifact
+
+ROOT = Path(__file__).parents[2]
+MODEL = """
+import snntorch as snn
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Linear(4, 5), snn.Leaky(beta=0.5, reset_mechanism="zero", init_hidden=True))
+
+def default_reset():
+    return nn.Sequential(nn.Linear(4, 5), snn.Leaky(beta=0.5, init_hidden=True))
+
+def no_model():
+    return 3
+
+def broken():
+    raise RuntimeError("two\\nlines")
+"""
+
+
+class Shell:
+    """Runs `snndeploy ...` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snndeploy", *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment)
+
+    def refuses(self, code: int, *words: str) -> list[str]:
+        """The lines of an error; asserts the exit code, and that there is neither a traceback nor output."""
+        done = self(*words)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr.strip().splitlines()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    (tmp_path / "models.py").write_text(MODEL)
+    small_artifact(tmp_path / "small.snn")
+    x = np.random.default_rng(0).random((4, 10, 4)) < 0.5
+    np.savez(tmp_path / "x.npz", x=x.astype(np.int8), y=np.zeros(4, int))
+    return Shell(tmp_path)
+
+
+def test_the_whole_path(shell: Shell) -> None:
+    exported = shell("export", "models:build", "--shape", "4", "-o", "net.nir", "--json")
+    assert exported.returncode == 0, exported.stderr
+    assert json.loads(exported.stdout)["checked"]["steps"] >= 32
+    checked = shell("check", "net.nir", "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["ok"]
+    compiled = shell("compile", "net.nir", "-o", "net.snn", "--json")
+    assert compiled.returncode == 0, compiled.stderr
+    report = json.loads(compiled.stdout)
+    assert report["layers"][0]["proven"]
+    ran = shell("run", "net.snn", "--input", "x.npz", "-o", "run.npz", "--probe", "lif_1.v", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["made_by"]["artifact"] == report["sha256"]
+    with np.load(shell.folder / "run.npz", allow_pickle=False) as run:
+        assert run["lif_1.v"].shape == (4, 10, 5)
+    straight = shell("run", "net.nir", "--input", "x.npz", "-o", "run2.npz")
+    assert straight.returncode == 0, straight.stderr
+    assert (shell.folder / "run.npz").stat().st_size > (shell.folder / "run2.npz").stat().st_size
+
+
+def test_verify_and_show(shell: Shell) -> None:
+    verified = shell("verify", "small.snn", "--input", "x.npz", "--json")
+    assert verified.returncode == 0, verified.stderr
+    (comparison,) = json.loads(verified.stdout)["comparisons"]
+    assert comparison["engine"] == "lava"
+    assert comparison["differences"] == 0
+    assert comparison["values_compared"] > 1000
+    shown = shell("show", "small.snn")
+    assert shown.returncode == 0, shown.stderr
+    assert "hidden -> output" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+
+
+def test_both_targets_give_the_same_spikes(shell: Shell) -> None:
+    for target in ("loihi2-sim", "loihi2-lava"):
+        done = shell("run", "small.snn", "--input", "x.npz", "-o", f"{target}.npz", "--target", target)
+        assert done.returncode == 0, done.stderr
+    with np.load(shell.folder / "loihi2-sim.npz") as a, np.load(shell.folder / "loihi2-lava.npz") as b:
+        np.testing.assert_array_equal(a["spikes"], b["spikes"])
+
+
+def test_a_difference_fails_verify(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is off by one in one value is found, and named."""
+    import snndeploy
+    from snndeploy import api
+    from snndeploy.simulators import lava, reference
+
+    def off_by_one(*arguments: object) -> dict[str, np.ndarray]:
+        records = reference.simulate(*arguments)  # type: ignore[arg-type]
+        records["hidden.u"] = records["hidden.u"].copy()
+        records["hidden.u"][2, 5, 1] += 1
+        return records
+
+    monkeypatch.setattr(lava, "simulate", off_by_one)
+    artifact = snndeploy.load(shell.folder / "small.snn")
+    (comparison,) = api.verify(artifact, np.zeros((4, 10, 4), np.int64))
+    assert comparison.differences == 1
+    assert comparison.first.startswith("hidden.u of neuron 1, step 5, sample 2: lava ")
+
+
+REFUSALS = {
+    "no such file": (2, ["show", "none.snn"], ["none.snn: no such file"]),
+    "a folder as a file": (2, ["show", "."], [".: is a directory, expected a regular file"]),
+    "no samples": (2, ["run", "small.snn", "--input", "none.npz"], ["none.npz: no such file"]),
+    "unknown target": (
+        2,
+        ["run", "small.snn", "--input", "x.npz", "--target", "loihi3"],
+        ["no target 'loihi3'; known: loihi2-lava, loihi2-sim"],
+    ),
+    "output in a folder that is not there": (
+        2,
+        ["run", "small.snn", "--input", "x.npz", "-o", "none/run.npz"],
+        ["none/run.npz: cannot be written: No such file or directory; choose a folder with room that you may write"],
+    ),
+    "a model without a factory": (
+        2,
+        ["export", "models", "--shape", "4", "-o", "net.nir"],
+        ["models: expected MODULE:FACTORY, as in `my_models:build`, or a checkpoint NAME.safetensors"],
+    ),
+    "a module that is not there": (
+        2,
+        ["export", "nothing:build", "--shape", "4", "-o", "net.nir"],
+        ["nothing:build: failed with ModuleNotFoundError: No module named 'nothing'"],
+    ),
+    "a factory that is not there": (
+        2,
+        ["export", "models:none", "--shape", "4", "-o", "net.nir"],
+        ["models:none: expected a function 'none' in 'models' that makes the model"],
+    ),
+    "a factory that makes no model": (
+        2,
+        ["export", "models:no_model", "--shape", "4", "-o", "net.nir"],
+        ["models:no_model: expected no_model() to return a torch.nn.Module, found int"],
+    ),
+    "a factory that fails": (
+        2,
+        ["export", "models:broken", "--shape", "4", "-o", "net.nir"],
+        ["models:broken: failed with RuntimeError: two lines"],
+    ),
+    "no shape": (
+        2,
+        ["export", "models:build", "-o", "net.nir"],
+        ["--shape: expected the shape of one input, without batch, as in 64 or 2x34x34"],
+    ),
+    "a shape that is none": (
+        2,
+        ["export", "models:build", "--shape", "4x", "-o", "net.nir"],
+        ["--shape: expected whole numbers joined by x, as in 2x34x34, found '4x'"],
+    ),
+    "a pickle as weights": (
+        2,
+        ["export", "models:build", "--shape", "4", "--weights", "w.pt", "-o", "net.nir"],
+        ["w.pt: expected a .safetensors file, as safetensors.torch.save_model(model, path) writes"],
+    ),
+    "an unknown recipe": (2, ["train", "mnist"], ["no recipe 'mnist'; known: digits-ann, digits-rate, digits-snn"]),
+    "a range that is none": (
+        2,
+        ["run", "net.nir", "--input", "x.npz", "--input-range", "graded:1"],
+        ["net.nir: input: expected binary, graded:LOW:HIGH or float:LOW:HIGH, found 'graded:1'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals(name: str, shell: Shell) -> None:
+    code, words, lines = REFUSALS[name]
+    if "net.nir" in words and words[0] == "run":
+        write_nir(tiny_graph("LIF"), shell.folder / "net.nir")
+    before = {path.name for path in shell.folder.iterdir()}
+    assert shell.refuses(code, *words) == [f"snndeploy: {line}" for line in lines]
+    assert {path.name for path in shell.folder.iterdir()} - {"__pycache__"} == before
+
+
+def tiny_graph(kind: str) -> nir.NIRGraph:
+    ones = np.ones(4)
+    neuron = {
+        "LIF": nir.LIF(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0, v_threshold=ones),
+        "LI": nir.LI(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0),
+    }[kind]
+    nodes = {
+        "input": nir.Input({"input": np.array([4])}),
+        "fc": nir.Linear(np.eye(4)),
+        "neuron": neuron,
+        "output": nir.Output({"output": np.array([4])}),
+    }
+    return nir.NIRGraph(nodes, [("input", "fc"), ("fc", "neuron"), ("neuron", "output")])
+
+
+def test_check_names_the_node_and_exits_with_1(shell: Shell) -> None:
+    write_nir(tiny_graph("LI"), shell.folder / "li.nir")
+    done = shell("check", "li.nir")
+    assert done.returncode == 1
+    assert "LI is not supported; supported: Input, Output, Affine, Linear, Flatten" in " ".join(done.stdout.split())
+    assert done.stderr == "snndeploy: li.nir: 1 problem(s): this graph cannot be kept exactly on loihi2\n"
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_a_reset_by_subtraction_is_exported_and_refused_by_compile(shell: Shell) -> None:
+    assert shell("export", "models:default_reset", "--shape", "4", "-o", "net.nir").returncode == 0
+    assert shell.refuses(2, "compile", "net.nir", "-o", "net.snn") == [
+        "snndeploy: net.nir: loihi2: lif_1: reset 'subtract-next': Loihi's LIF sets v to 0 on the spiking step; "
+        'train with reset_mechanism="zero", reset_delay=False'
+    ]
+    assert not (shell.folder / "net.snn").exists()
+
+
+def test_doctor_says_what_is_there(shell: Shell) -> None:
+    done = shell("doctor", "--json")
+    assert done.returncode == 0
+    assert {"numpy", "nir", "snndeploy", "python"} <= json.loads(done.stdout)["found"].keys()
+
+
+def test_debug_shows_the_traceback(shell: Shell) -> None:
+    done = shell("--debug", "show", "none.snn")
+    assert "Traceback" in done.stderr
+
+
+def test_version(shell: Shell) -> None:
+    from snndeploy import __version__
+
+    assert shell("--version").stdout.strip() == __version__
