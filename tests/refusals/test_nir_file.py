@@ -201,7 +201,10 @@ CASES: dict[str, tuple[Callable[[h5py.File], None], list[str]]] = {
     "11 deep groups": (deep, ["/node/nodes/nodes/...: more than 64 groups deep, the limit"]),
     "12 expanding graph": (
         doubling,
-        [f"/node/nodes/{'a/' * i}b: an object that is reached twice; expected a tree" for i in range(26)],
+        [
+            *(f"/node/nodes/{'a/' * i}b: an object that is reached twice; expected a tree" for i in range(20)),
+            "and 6 more problems",
+        ],
     ),
     "18 not NIR": (drop("node"), ["HDF5 but no NIR graph (/node is missing)"]),
     "19 version 999": (sets("version", "999.0"), ["/version: expected 0.x and 1.x, found '999.0'"]),
@@ -415,7 +418,7 @@ def test_many_empty_datasets_count_together(tmp_path: Path) -> None:
     problem = f"with this dataset 160 stored bytes declare {2**26 + 88}: more than 1000 times as many"
     lines = refusal(path)
     assert lines[0] == f"/{FC}/w01: {problem}"
-    assert len(lines) == 39
+    assert lines[-1].endswith("and 19 more problems")
 
 
 def test_one_long_text_many_times(tmp_path: Path) -> None:
