@@ -15,16 +15,16 @@ import nir
 import numpy as np
 
 from snndeploy.errors import Problems, shortened
-from snndeploy.export import metadata, neurons
+from snndeploy.export import metadata, nir_neurons
 from snndeploy.export.names import legal
-from snndeploy.export.neurons import Neuron
+from snndeploy.export.nir_neurons import Neuron
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
 MAX_WEIGHTS = 2**27  # of one projection, which is dense: 1 GiB of float64
 WEIGHTS = (nir.Affine, nir.Linear)
 STATELESS = (*WEIGHTS, nir.Flatten)
-SUPPORTED = (nir.Input, nir.Output, *STATELESS, *neurons.CLASSES)
+SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
 
 Edge = tuple[str, str]
 Key = tuple[str, str, int]  # source, target, delay in steps
@@ -56,7 +56,7 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     problems.raise_if_any()
     cells = {}
     for name, node in sorted(graph.nodes.items()):
-        if isinstance(node, neurons.CLASSES) and (cell := neurons.from_nir(name, node, step, problems)):
+        if isinstance(node, nir_neurons.CLASSES) and (cell := nir_neurons.from_nir(name, node, step, problems)):
             cells[name] = cell
     signals = _signals(graph, said.delays if said else {}, problems)
     problems.raise_if_any()
@@ -134,7 +134,7 @@ def _signals(graph: nir.NIRGraph, delays: Mapping[Edge, int], problems: Problems
     sent = {
         name: _population_signal(name, node)
         for name, node in graph.nodes.items()
-        if isinstance(node, (nir.Input, *neurons.CLASSES))
+        if isinstance(node, (nir.Input, *nir_neurons.CLASSES))
     }
     waiting = {name for name, node in graph.nodes.items() if isinstance(node, STATELESS)}
     while waiting:
@@ -149,7 +149,7 @@ def _signals(graph: nir.NIRGraph, delays: Mapping[Edge, int], problems: Problems
                 name, graph.nodes[name], _sum(name, edges[name], sent, delays, problems), problems
             )
         waiting -= set(ready)
-    ends = {name for name, node in graph.nodes.items() if isinstance(node, (nir.Output, *neurons.CLASSES))}
+    ends = {name for name, node in graph.nodes.items() if isinstance(node, (nir.Output, *nir_neurons.CLASSES))}
     arriving = {}
     for name in sorted(ends):
         node = graph.nodes[name]

@@ -13,7 +13,7 @@ import nir
 import numpy as np
 
 from snndeploy.errors import Problems
-from snndeploy.export import neurons
+from snndeploy.export import nir_neurons
 from snndeploy.extras import extras
 from snndeploy.network import Floats
 
@@ -83,7 +83,7 @@ def node(path: str, module: Any, shape: tuple[int, ...], dt: float, problems: Pr
             expected = "NIR's CubaLIF has no infinite time constant: expected below 1"
             problems.require_all(values, values < 1, f"{path}.{name}", expected)
     problems.require_all(threshold, threshold > 0, f"{path}.threshold", "expected above 0")
-    return neurons.to_nir(alpha, beta, threshold, dt) if len(problems.found) == before else None
+    return nir_neurons.to_nir(alpha, beta, threshold, dt) if len(problems.found) == before else None
 
 
 def _mechanism(module: Any) -> str:
