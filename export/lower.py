@@ -216,9 +216,17 @@ def _transformed(name: str, node: nir.NIRNode, signal: _Signal, problems: Proble
         if matrix is None:
             terms[key] = weight
         elif _fits(name, outputs, matrix.shape[1], problems):
-            terms[key] = weight @ matrix
-    passed = weight @ np.broadcast_to(signal.bias, inputs)
+            terms[key] = _product(weight, matrix)
+    passed = _product(weight, np.broadcast_to(signal.bias, inputs)[:, None])[:, 0]
     return _Signal(outputs, terms, passed + offset)
+
+
+def _product(a: Floats, b: Floats) -> Floats:
+    """The matrix product, summed in one order: BLAS has another on every machine, and artifacts must be the same."""
+    total = np.zeros((a.shape[0], b.shape[1]))
+    for column, row in zip(a.T, b, strict=True):
+        total += np.outer(column, row)
+    return total
 
 
 def _weights(
