@@ -7,11 +7,10 @@ values out of range and arrays whose SHA-256 differs.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +22,9 @@ from safetensors.numpy import save as save_tensors
 
 from snndeploy.errors import BadInput, Problems
 from snndeploy.files import GIB, atomic_write, read_bytes
-from snndeploy.placement import Core, Placement
-from snndeploy.program import Input, LayerReport, Population, Program, Projection
+from snndeploy.manifest import parsed, plain
+from snndeploy.placement import Placement
+from snndeploy.program import Population, Program, Projection
 
 FORMAT = 1
 KEY = "snndeploy"
@@ -43,7 +43,7 @@ class Artifact:
         manifest = {
             "format": FORMAT,
             "program": _without_arrays(self.program),
-            "placement": _plain(self.placement),
+            "placement": plain(self.placement),
             "sha256": {name: _digest(array) for name, array in arrays.items()},
         }
         text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -61,24 +61,15 @@ class Artifact:
 def load(path: str | os.PathLike[str]) -> Artifact:
     """Read a `.snn` file. Raises BadInput, with all problems together, for anything but an intact artifact."""
     where = str(path)
-    data = read_bytes(path, GIB)
-    manifest, arrays = _parse(data, where)
+    manifest, arrays = _parse(read_bytes(path, GIB), where)
     problems = Problems(where)
-    expected = {"format", "program", "placement", "sha256"}
-    problems.require(
-        set(manifest) == expected, "manifest", f"expected the keys {sorted(expected)}, found {sorted(manifest)}"
-    )
+    _check_arrays(manifest["sha256"], arrays, problems)
     problems.raise_if_any()
-    for name in sorted(manifest["sha256"].keys() | arrays.keys()):
-        found = _digest(arrays[name]) if name in arrays else "no such array"
-        problems.require(
-            manifest["sha256"].get(name) == found, name, "damaged: its SHA-256 is not the one in the manifest"
-        )
+    program = _program(manifest["program"], arrays, problems)
+    placement = parsed(Placement, manifest["placement"], "placement", problems)
     problems.raise_if_any()
-    try:
-        artifact = Artifact(_program(manifest["program"], arrays), _placement(manifest["placement"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(where, f"manifest: not of format {FORMAT}: {error}") from None
+    assert program is not None
+    artifact = Artifact(program, placement)
     artifact.program.check(where)
     artifact.placement.check(artifact.program, where)
     return artifact
@@ -96,14 +87,28 @@ def _parse(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, NDArray[A
         raise BadInput(where, "a safetensors file, but no .snn: it has no snndeploy manifest")
     try:
         manifest = json.loads(text)
-        number = manifest["format"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadInput(where, "damaged: its manifest is not JSON with a format number") from None
-    if number != FORMAT:
+    except (ValueError, RecursionError):
+        raise BadInput(where, "damaged: its manifest is not JSON") from None
+    number = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(number) is not int or number != FORMAT:
         raise BadInput(
             where, f"has format {number!r}, this snndeploy reads {FORMAT}: update snndeploy, or compile the graph again"
         )
+    expected = ["format", "placement", "program", "sha256"]
+    if sorted(manifest) != expected:
+        raise BadInput(where, f"manifest: expected the keys {expected}, found {sorted(manifest)}")
     return manifest, arrays
+
+
+def _check_arrays(sha256: Any, arrays: Mapping[str, NDArray[Any]], problems: Problems) -> None:
+    """Report arrays that are not int32, not those of the manifest, or not what was written."""
+    if not problems.require(isinstance(sha256, dict), "sha256", f"expected an object, found {type(sha256).__name__}"):
+        return
+    for name in sorted(sha256.keys() | arrays.keys()):
+        found = _digest(arrays[name]) if name in arrays else "no such array"
+        problems.require(sha256.get(name) == found, name, "damaged: its SHA-256 is not the one in the manifest")
+    for name, array in arrays.items():
+        problems.require(array.dtype == np.int32, name, f"expected int32, found {array.dtype}")
 
 
 def _arrays(program: Program) -> dict[str, NDArray[Any]]:
@@ -117,51 +122,56 @@ def _digest(array: NDArray[Any]) -> str:
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """A frozen value as JSON types: dataclasses and mappings as objects, tuples as lists, arrays left out."""
-    if dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if not f.name.startswith("_")}
-        return {name: _plain(item) for name, item in fields.items() if not isinstance(item, np.ndarray)}
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items() if not isinstance(item, np.ndarray)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
 def _without_arrays(program: Program) -> dict[str, Any]:
-    plain: dict[str, Any] = _plain(program)
-    for entry in plain["populations"]:
+    entries: dict[str, Any] = plain(program)
+    for entry in entries["populations"]:
         del entry["parameters"]  # they are arrays, named after the population
-    return plain
+    return entries
 
 
-def _program(plain: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Program:
-    populations = []
-    for entry in plain["populations"]:
-        head = f"{entry['name']}:"
-        parameters = {key.removeprefix(head): a for key, a in arrays.items() if key.startswith(head)}
-        populations.append(_value(Population, {**entry, "parameters": parameters}))
-    projections = [_value(Projection, {**e, "weights": arrays[f"{e['name']}:weights"]}) for e in plain["projections"]]
+def _program(entry: Any, arrays: Mapping[str, NDArray[Any]], problems: Problems) -> Program | None:
+    """The program of a manifest. Every array must belong to it, and every parameter have its population's shape."""
+    if not problems.require(isinstance(entry, dict), "program", f"expected an object, found {type(entry).__name__}"):
+        return None
+    left, before = dict(arrays), len(problems.found)
     values = {
-        **plain,
-        "inputs": [_value(Input, entry) for entry in plain["inputs"]],
-        "populations": populations,
-        "projections": projections,
-        "report": [_value(LayerReport, entry) for entry in plain["report"]],
+        "populations": _with_arrays(entry, "populations", left, problems, _population),
+        "projections": _with_arrays(entry, "projections", left, problems, _projection),
     }
-    program: Program = _value(Program, values)
+    for name in left if len(problems.found) == before else ():
+        problems.add(name, "an array that belongs to no population and no projection")
+    if len(problems.found) > before:
+        return None
+    rest = {key: value for key, value in entry.items() if key not in values}
+    program: Program | None = parsed(Program, rest, "program", problems, values)
     return program
 
 
-def _placement(plain: dict[str, Any]) -> Placement:
-    placement: Placement = _value(Placement, {**plain, "cores": [_value(Core, entry) for entry in plain["cores"]]})
-    return placement
+def _with_arrays(
+    entry: dict[str, Any], part: str, left: dict[str, NDArray[Any]], problems: Problems, made_of: Callable[..., Any]
+) -> tuple[Any, ...]:
+    """The populations or projections of a manifest, each made with the arrays of its name, taken out of `left`."""
+    items = entry.get(part)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        problems.add(f"program.{part}", "expected a list of objects")
+        return ()
+    made = []
+    for index, item in enumerate(items):
+        mine = [key for key in left if key.rpartition(":")[0] == item.get("name")]
+        own = {key.rpartition(":")[2]: left.pop(key) for key in mine}
+        made.append(made_of(item, f"program.{part}[{index}]", own, problems))
+    return tuple(made)
 
 
-def _value(kind: Any, entry: dict[str, Any]) -> Any:
-    """The frozen value of that kind, from exactly its fields; lists become tuples."""
-    expected = {field.name for field in dataclasses.fields(kind) if field.init}
-    if set(entry) != expected:
-        raise ValueError(f"{kind.__name__}: expected {sorted(expected)}, found {sorted(entry)}")
-    return kind(**{name: tuple(item) if isinstance(item, list) else item for name, item in entry.items()})
+def _population(item: dict[str, Any], place: str, own: dict[str, NDArray[Any]], problems: Problems) -> Any:
+    before = len(problems.found)
+    for name, array in own.items():  # before anything is made: a shape may be a lie of gigabytes
+        found, shape = list(array.shape), item.get("shape")
+        problems.require(found == shape, f"{place}.{name}", f"expected the shape {shape}, found {found}")
+    return parsed(Population, item, place, problems, {"parameters": own}) if len(problems.found) == before else None
+
+
+def _projection(item: dict[str, Any], place: str, own: dict[str, NDArray[Any]], problems: Problems) -> Any:
+    if not problems.require(set(own) == {"weights"}, place, f"expected the array weights, found {sorted(own)}"):
+        return None
+    return parsed(Projection, item, place, problems, own)

@@ -46,7 +46,10 @@ class Placement:
             )
         unknown = {c.population for c in self.cores} - {p.name for p in program.populations}
         problems.require(not unknown, "", f"cores of unknown populations {sorted(unknown)}")
+        resources = sorted(self.limits.keys() - {"cores"})
         for index, core in enumerate(self.cores):
+            counted = f"expected the use of {resources}, found {sorted(core.used)}"
+            problems.require(sorted(core.used) == resources, f"core {index}", counted)
             for resource, used in core.used.items():
                 limit = self.limits.get(resource, 0)
                 problems.require(0 <= used <= limit, f"core {index}", f"{resource}: uses {used}, the limit is {limit}")

@@ -177,8 +177,10 @@ class Program:
             problems.require(name in names, name, "an output that is no population")
         for entry in self.inputs:
             _check_input(entry, problems)
+        latest = len(self.populations) * (1 + MAX_DELAY)  # each adds a step and a delay at most
         for population in self.populations:
             _check_population(population, problems)
+            _require_range(population.start, 0, latest, f"{population.name}.start", problems)
         for projection in self.projections:
             self._check_projection(projection, problems)
         problems.raise_if_any()
@@ -211,13 +213,18 @@ def _require_range(value: int, low: int, high: int, place: str, problems: Proble
     return problems.require(low <= value <= high, place, f"expected {low} to {high}, found {value}")
 
 
+def _require_shape(shape: tuple[int, ...], name: str, problems: Problems) -> None:
+    lengths = bool(shape) and all(length > 0 for length in shape)
+    problems.require(lengths, f"{name}.shape", f"expected lengths above 0, found {shape}")
+
+
 def _require_scale(scale: float, name: str, problems: Problems) -> None:
     problems.require(math.isfinite(scale) and scale > 0, f"{name}.scale", f"expected above 0, found {scale}")
 
 
 def _check_input(entry: Input, problems: Problems) -> None:
     name, low, high = entry.name, entry.minimum, entry.maximum
-    problems.require(entry.size > 0, name, f"shape {entry.shape} holds no neurons")
+    _require_shape(entry.shape, name, problems)
     _require_scale(entry.scale, name, problems)
     if entry.kind in ("binary", "one"):
         problems.require(
@@ -230,8 +237,7 @@ def _check_input(entry: Input, problems: Problems) -> None:
 
 def _check_population(population: Population, problems: Problems) -> None:
     name = population.name
-    problems.require(population.size > 0, name, f"shape {population.shape} holds no neurons")
-    problems.require(population.start >= 0, f"{name}.start", f"expected 0 or more, found {population.start}")
+    _require_shape(population.shape, name, problems)
     _require_scale(population.scale, name, problems)
     if population.neuron not in parts("neurons"):
         problems.add(name, f"unknown neuron {population.neuron!r}; known: {', '.join(parts('neurons'))}")

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from snndeploy.errors import printable
+
 WIDTH = 100  # columns that every table fits in
 
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object.")]
@@ -38,7 +40,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
         numeric = all(isinstance(row[index], int | float) or _starts_with_digit(row[index]) for row in rows)
         table.add_column(column, justify="right" if rows and numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     Console(width=WIDTH, highlight=False, markup=False).print(table)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from snndeploy.artifact import Artifact
 from snndeploy.cli._output import print_table
+from snndeploy.errors import printable
 from snndeploy.program import Input, Program
 
 
@@ -50,7 +51,7 @@ def print_report(artifact: Artifact) -> None:
     columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "max |u|", "proven", "v below")
     print_table(columns, rows)
     for note in program.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     print(cores_line(artifact))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from snndeploy.cli._files import Bits, Dt, InputRangeOption
 from snndeploy.cli._output import Json, print_json, print_table
-from snndeploy.errors import BadInput, CheckFailed
+from snndeploy.errors import BadInput, CheckFailed, printable
 
 
 def command(
@@ -46,10 +46,10 @@ def command(
     else:
         print_table(("node", "type", "shape", "result"), rows)
         for problem in others:
-            print(f"graph: {problem}")
+            print(printable(f"graph: {problem}"))
         if artifact is not None:
             for note in artifact.program.notes:
-                print(f"note: {note}")
+                print(printable(f"note: {note}"))
             print(cores_line(artifact))
     if problems:
         raise CheckFailed(str(graph), f"{len(problems)} problem(s): this graph cannot be kept exactly on {target}")

@@ -131,11 +131,54 @@ def test_an_edited_manifest_is_refused(stored: Path, edit: Any, message: str) ->
     assert refusal(stored) == [message]
 
 
+FAULTS: dict[str, tuple[str, Any]] = {
+    "program": ("program", []),
+    "name": ("program.populations.0.name", 5),
+    "start": ("program.populations.0.start", "x"),
+    "start is no bool": ("program.populations.0.start", True),
+    "start far away": ("program.populations.1.start", 10**12),
+    "shape": ("program.populations.0.shape", 6),
+    "a shape of gigabytes": ("program.populations.0.shape", [2 * 10**9]),
+    "negative shape": ("program.inputs.0.shape", [-2, -2]),
+    "minimum": ("program.inputs.0.minimum", 0.5),
+    "scale": ("program.inputs.0.scale", None),
+    "kind": ("program.inputs.0.kind", [1]),
+    "dt": ("program.dt", True),
+    "outputs": ("program.outputs", [[1]]),
+    "notes": ("program.notes", "abc"),
+    "deep notes": ("program.notes", [[[[["x"]]]]]),
+    "neuron": ("program.populations.0.neuron", "__init__"),
+    "exponent": ("program.projections.0.exponent", 1.5),
+    "weight bits": ("program.projections.0.weight_bits", 7.5),
+    "report": ("program.report", [{"scale": 1.0}]),
+    "limits": ("placement.limits", []),
+    "name of a limit": ("placement.limits", {"evil\x1b[31m": 1}),
+    "no use": ("placement.cores.0.used", {}),
+    "use": ("placement.cores.0.used", {"neurons": "x", "synapse_bytes": 1}),
+    "hashes": ("sha256", None),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_field_of_another_kind_is_refused(name: str, stored: Path) -> None:
+    path, value = FAULTS[name]
+
+    def edit(manifest: dict[str, Any]) -> None:
+        *way, last = (int(key) if key.isdigit() else key for key in path.split("."))
+        entry: Any = manifest
+        for key in way:
+            entry = entry[key]
+        entry[last] = value
+
+    edited(stored, edit)
+    assert refusal(stored)
+
+
 @pytest.mark.parametrize("key", ["inputs", "populations", "projections", "dt", "report"])
 def test_a_missing_field_is_refused_in_one_line(stored: Path, key: str) -> None:
     edited(stored, lambda manifest: manifest["program"].pop(key))
     (line,) = refusal(stored)
-    assert line.startswith("manifest: ")
+    assert line.startswith("program")
 
 
 def test_other_files_are_refused(tmp_path: Path, stored: Path) -> None:
