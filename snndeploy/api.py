@@ -81,8 +81,8 @@ def _range_of(data: NDArray[Any]) -> InputRange:
     if data.size == 0 or data.dtype.kind not in "buif" or not np.isfinite(data).all():
         raise BadInput("calibrate", f"expected finite numbers, found {data.dtype} of shape {data.shape}")
     if data.dtype.kind == "f":
-        return InputRange("float", float(min(data.min(), 0)), float(data.max()))
-    low, high = min(int(data.min()), 0), int(data.max())
+        return InputRange("float", float(min(data.min(), 0)), float(max(data.max(), 0)))
+    low, high = min(int(data.min()), 0), max(int(data.max()), 0)
     return InputRange() if (low, high) in ((0, 0), (0, 1)) else InputRange("graded", low, high)
 
 

@@ -27,8 +27,9 @@ def by_name(program: Program, x: Samples) -> dict[str, NDArray[Any]]:
 def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, Ints]:
     """Payloads (samples, steps, size) int64 of every input, the built-in one among them.
 
-    `x` is (samples, steps, *input_shape), or a mapping of such by input name: integers are payloads, floats are
-    currents and become payloads by the input's scale. Raises BadInput where shape, kind or range is not the program's.
+    `x` is (samples, steps, *input_shape), or a mapping of such by input name. Integers are payloads; floats are
+    currents where the input is a float one, and become payloads by its scale. Raises BadInput where shape, kind or
+    range is not the program's.
     """
     problems = Problems(where)
     arrays = by_name(program, x)
@@ -58,9 +59,10 @@ def _payloads_of(entry: Input, array: NDArray[Any], problems: Problems) -> Ints:
     if array.dtype.kind == "f":
         if not problems.require_all(array, np.isfinite(array), entry.name, "expected finite numbers"):
             return empty
-        scaled = array.astype(np.float64) * entry.scale
+        scaled = array.astype(np.float64) * (entry.scale if entry.kind == "float" else 1)
         whole = np.rint(scaled)
-        if entry.kind == "binary" and not problems.require_all(array, scaled == whole, entry.name, f"expected {kind}"):
+        whole_only = entry.kind != "float"  # only a float input rounds: what is declared whole must be whole
+        if whole_only and not problems.require_all(array, scaled == whole, entry.name, f"expected {kind}"):
             return empty
         array = whole
     good = (array >= entry.minimum) & (array <= entry.maximum)

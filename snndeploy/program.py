@@ -22,14 +22,16 @@ MAX_DELAY = 62  # lava-dl netx/hdf5.py clamps delays to 62; Brian2Loihi has the 
 MAX_EXPONENT = 7  # weight exponents of Loihi are -8..7 (brian2_loihi); the compiler emits none below 0
 MIN_EXPONENT = -8
 MAX_PAYLOAD_BITS = 24  # graded spikes of Loihi 2 reach 32 bits (Open Neuromorphic); 24 keep every product in int64
+GRADED = ("graded", "float")  # kinds of inputs that send payloads
 SIGN_MODES = ("mixed", "excitatory", "inhibitory")
 
 
 @dataclass(frozen=True)
 class Input:
-    """Where a sample enters. `kind` is binary (0 or 1), graded (minimum..maximum) or one (1 during the sample).
+    """Where a sample enters. `kind` is binary (0 or 1), graded (integers minimum..maximum), float or one.
 
-    `scale` turns a user's floats into payloads: payload = round(x * scale).
+    `float` is graded, and its samples are floats that become payloads by `scale`: payload = round(x * scale). `one`
+    is built in: 1 during the sample.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Input:
     @property
     def message_bits(self) -> int:
         """Bits of a payload, with its sign; 0 for binary messages."""
-        if self.kind != "graded":
+        if self.kind not in GRADED:
             return 0
         return max(self.maximum.bit_length(), (-self.minimum - 1).bit_length()) + (self.minimum < 0)
 
@@ -230,7 +232,9 @@ def _check_input(entry: Input, problems: Problems) -> None:
         problems.require(
             (low, high) == (0, 1), name, f"a {entry.kind} input has payloads 0 to 1, found {low} to {high}"
         )
-    elif problems.require(entry.kind == "graded", name, f"unknown kind {entry.kind!r}; known: binary, graded, one"):
+    elif problems.require(
+        entry.kind in GRADED, name, f"unknown kind {entry.kind!r}; known: binary, graded, float, one"
+    ):
         problems.require(low < high, name, f"expected minimum < maximum, found {low} and {high}")
         _require_range(entry.message_bits, 1, MAX_PAYLOAD_BITS, f"{name}.message_bits", problems)
 

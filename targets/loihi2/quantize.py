@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snndeploy.errors import BadInput, Problems
 from snndeploy.integers import DECAY_BITS, SYNAPTIC_DECAY_OFFSET
 from snndeploy.network import Network, Population
-from snndeploy.program import Input, LayerReport, Program, Projection
+from snndeploy.program import MAX_PAYLOAD_BITS, Input, LayerReport, Program, Projection
 from snndeploy.program import Population as IntegerPopulation
 from snndeploy.targets.loihi2 import limits
 from snndeploy.targets.loihi2.bounds import ALIGN, exact_sum, largest_current, may_saturate
@@ -52,12 +52,20 @@ class Quantize:
 
         Raises BadInput, with all problems together, where Loihi 2 has no such neuron or no room.
         """
-        self._check(calibration)
+        self.check()
+        problems = Problems("calibrate")
+        problems.require(self.bound == "proven" or calibration is not None, "", "a calibrated bound needs data")
+        if calibration is not None:
+            self._check_calibration(network.inputs()[0], calibration, problems)
+        problems.raise_if_any()
         _check_neurons(network)
         times = timing(network)
         peaks: Mapping[str, float] = {}
         if self.bound == "calibrated" and calibration is not None:
             peaks = peak_currents(network, calibration)
+            for name, peak in peaks.items():
+                problems.require(peak > 0, name, "the data bring no current here, so they bound nothing")
+            problems.raise_if_any()
         programs, refusals = [], []
         for inputs in self._inputs(network):
             try:
@@ -68,15 +76,13 @@ class Quantize:
             raise refusals[0]
         return min(programs, key=lambda pair: pair[0])[1]
 
-    def _check(self, calibration: NDArray[np.float64] | None) -> None:
+    def check(self) -> None:
+        """Raise BadInput, with all problems together, for options that cannot be."""
         problems = Problems("")
         # With mixed signs one bit is the sign: 1 bit would leave no positive weight.
         problems.require(2 <= self.bits <= 8, "bits", f"expected 2 to 8, found {self.bits}")
         problems.require(
             self.bound in ("proven", "calibrated"), "bound", f"expected proven or calibrated, found {self.bound!r}"
-        )
-        problems.require(
-            self.bound == "proven" or calibration is not None, "bound", "calibrated needs calibration data"
         )
         kind, low, high = self.input.kind, self.input.low, self.input.high
         problems.require(
@@ -87,9 +93,18 @@ class Quantize:
             "input",
             f"expected a range low < high, found {low:g} to {high:g}",
         )
-        whole = kind != "graded" or (low == round(low) and high == round(high))
-        problems.require(whole, "input", f"a graded input has integers, found {low:g} to {high:g}")
+        most = 2**MAX_PAYLOAD_BITS
+        whole = kind != "graded" or (abs(low) < most and abs(high) < most and low % 1 == 0 and high % 1 == 0)
+        limit = f"a graded input has integers of at most {MAX_PAYLOAD_BITS} bits"
+        problems.require(whole, "input", f"{limit}, found {low:g} to {high:g}")
         problems.raise_if_any()
+
+    def _check_calibration(self, entry: Population, x: NDArray[np.float64], problems: Problems) -> None:
+        shape = ", ".join(("samples", "steps", *map(str, entry.shape)))
+        fits = x.ndim >= 2 and x.shape[2:] == entry.shape and x.size > 0
+        if problems.require(fits, entry.name, f"expected ({shape}), found {x.shape}"):
+            inside = (x >= self.input.low) & (x <= self.input.high)
+            problems.require_all(x, inside, entry.name, f"expected {self.input.low:g} to {self.input.high:g}")
 
     def _inputs(self, network: Network) -> list[list[Input]]:
         """The inputs of a program; for float inputs one choice for each number of payload bits."""
@@ -100,7 +115,7 @@ class Quantize:
         if kind == "graded":
             return [[Input(p.name, p.shape, "graded", int(low), int(high)) for p in entries]]
         scales = [(2**bits - 1) / max(abs(low), abs(high)) for bits in PAYLOAD_BITS]
-        return [[Input(p.name, p.shape, "graded", round(low * s), round(high * s), s) for p in entries] for s in scales]
+        return [[Input(p.name, p.shape, "float", round(low * s), round(high * s), s) for p in entries] for s in scales]
 
 
 def _check_neurons(network: Network) -> None:

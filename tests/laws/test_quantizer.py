@@ -197,7 +197,28 @@ def test_refusals() -> None:
         "their sizes lie too far apart for the chip's integers"
     ]
     assert refusal(layer("out", 2), bits=9) == ["bits: expected 2 to 8, found 9"]
-    assert refusal(layer("out", 2), bound="calibrated") == ["bound: calibrated needs calibration data"]
+    assert refusal(layer("out", 2), bound="calibrated") == ["calibrate: a calibrated bound needs data"]
     assert refusal(layer("out", 2), input=InputRange("graded", 0, 1.5)) == [
-        "input: a graded input has integers, found 0 to 1.5"
+        "input: a graded input has integers of at most 24 bits, found 0 to 1.5"
     ]
+    assert refusal(layer("out", 2), input=InputRange("graded", 0, 1e300)) == [
+        "input: a graded input has integers of at most 24 bits, found 0 to 1e+300"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 5, 3)), "in: expected (samples, steps, 4), found (2, 5, 3)"),
+        (np.zeros((0, 5, 4)), "in: expected (samples, steps, 4), found (0, 5, 4)"),
+        (np.full((1, 1, 4), 2.0), "in: expected 0 to 1, found 2.0 at [0, 0, 0] (and 3 more)"),
+        (np.full((1, 1, 4), np.nan), "in: expected 0 to 1, found nan at [0, 0, 0] (and 3 more)"),
+        (np.zeros((2, 5, 4)), "out: the data bring no current here, so they bound nothing"),
+    ],
+)
+def test_calibration_data_that_do_not_fit_are_refused(x: Any, message: str) -> None:
+    populations = (Population("in", (4,), "input"), layer("out", 2))
+    network = Network(populations, (Projection("in-out", "in", "out", np.ones((2, 4))),), ("out",), 1e-4)
+    with pytest.raises(BadInput) as error:
+        Quantize(bound="calibrated")(network, x)
+    assert error.value.lines() == [f"calibrate: {message}"]
