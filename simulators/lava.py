@@ -110,7 +110,7 @@ def _write_job(job: Job, place: Path) -> None:
                 "sign_mode": q.sign_mode,
                 "exponent": q.exponent,
                 "delay": q.delay,
-                "message_bits": program.end(q.source).message_bits,
+                "message_bits": q.message_bits,
             }
             for q in program.projections
         ],

@@ -7,14 +7,15 @@ tested against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.integers import Ints, deliver, int32
-from snndeploy.program import Program, Projection
+from snndeploy.integers import Ints, bring, int32
+from snndeploy.program import Population, Program, Projection
 from snndeploy.registry import part
 
 TARGET = "loihi2-sim"
@@ -49,10 +50,10 @@ def _simulate_block(program: Program, payloads: Mapping[str, Ints], probes: Coll
     for name, x in payloads.items():
         sent[name][:, 1 : steps + 1] = x
     populations = program.populations
-    arriving = {p.name: [_synapses(program, q) for q in program.projections if q.target == p.name] for p in populations}
-    parameters = {p.name: {k: v.reshape(-1).astype(np.int64) for k, v in p.parameters.items()} for p in populations}
+    arriving = {p.name: [_synapses(q) for q in program.projections if q.target == p.name] for p in populations}
     models = {p.name: part("neurons", p.neuron) for p in populations}
-    states: dict[str, dict[str, Ints]] = {p.name: models[p.name].rest((samples, p.size)) for p in populations}
+    parameters = {p.name: _ordered(p, models[p.name].PARAMETERS) for p in populations}
+    states = {p.name: _rested(models[p.name], parameters[p.name], samples) for p in populations}
     records = {probe: _empty_record(program, probe, samples, raw_steps) for probe in probes}
     for t in range(1, raw_steps + 1):
         for population in populations:
@@ -60,28 +61,44 @@ def _simulate_block(program: Program, payloads: Mapping[str, Ints], probes: Coll
             if t <= population.start:
                 continue
             activation = np.zeros((samples, population.size), np.int64)
-            for deliver_from in arriving[name]:
-                activation = int32(activation + deliver_from(sent, t))
-            states[name], spikes = models[name].step(states[name], activation, parameters[name])
-            sent[name][:, t] = spikes
+            for brought in arriving[name]:
+                activation = int32(activation + brought(sent, t))
+            sent[name][:, t], *states[name] = models[name].step(activation, *states[name], *parameters[name])
         for probe, record in records.items():
             name, _, state = probe.rpartition(".")
-            record[:, t - 1] = sent[name][:, t] if state == "spikes" else states[name][state]
+            seen = sent[name][:, t] if state == "spikes" else states[name][models[name].STATES.index(state)]
+            record[:, t - 1] = seen
     return records
 
 
-def _synapses(program: Program, projection: Projection) -> Callable[[Mapping[str, Ints], int], Ints]:
+def _ordered(population: Population, names: Iterable[str]) -> list[Ints]:
+    """The parameters in the order of the model, flat."""
+    return [population.parameters[name].reshape(-1).astype(np.int64) for name in names]
+
+
+def _rested(model: ModuleType, parameters: list[Ints], samples: int) -> list[Ints]:
+    """The states of every sample before the first step."""
+    return [np.tile(state, (samples, 1)) for state in model.rest(*parameters)]
+
+
+def _synapses(q: Projection) -> Callable[[Mapping[str, Ints], int], Ints]:
     """What the projection brings its target in raw step t, given all that was sent."""
-    weights = projection.weights.astype(np.int64)
-    graded = program.end(projection.source).message_bits > 0
+    parts = part("projections", q.kind).parts(q)
+    graded = q.message_bits > 0
 
-    def deliver_from(sent: Mapping[str, Ints], t: int) -> Ints:
-        messages = sent[projection.source][:, max(t - 1 - projection.delay, 0)]
-        return deliver(messages, weights, projection.exponent, graded)
+    def brought(sent: Mapping[str, Ints], t: int) -> Ints:
+        total: Ints = np.zeros(1, np.int64)
+        for delay, weighted in parts:
+            messages = sent[q.source][:, max(t - 1 - delay, 0)]
+            seen = messages if graded else (messages != 0).astype(np.int64)
+            total = total + bring(weighted(seen), q.exponent, graded)
+        return total
 
-    return deliver_from
+    return brought
 
 
 def _empty_record(program: Program, probe: str, samples: int, raw_steps: int) -> NDArray[Any]:
     name, _, state = probe.rpartition(".")
-    return np.zeros((samples, raw_steps, program.end(name).size), bool if state == "spikes" else np.int32)
+    end = program.end(name)
+    binary = state == "spikes" and end.message_bits == 0
+    return np.zeros((samples, raw_steps, end.size), bool if binary else np.int32)

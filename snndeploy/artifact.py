@@ -113,7 +113,8 @@ def _check_arrays(sha256: Any, arrays: Mapping[str, NDArray[Any]], problems: Pro
 
 def _arrays(program: Program) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {f"{p.name}:{k}": v for p in program.populations for k, v in p.parameters.items()}
-    arrays.update({f"{q.name}:weights": q.weights for q in program.projections})
+    for q in program.projections:
+        arrays.update({f"{q.name}:{key}": array for key, array in {"weights": q.weights, **q.extra}.items()})
     return arrays
 
 
@@ -126,6 +127,8 @@ def _without_arrays(program: Program) -> dict[str, Any]:
     entries: dict[str, Any] = plain(program)
     for entry in entries["populations"]:
         del entry["parameters"]  # they are arrays, named after the population
+    for entry in entries["projections"]:
+        del entry["extra"]  # likewise
     return entries
 
 
@@ -172,6 +175,7 @@ def _population(item: dict[str, Any], place: str, own: dict[str, NDArray[Any]], 
 
 
 def _projection(item: dict[str, Any], place: str, own: dict[str, NDArray[Any]], problems: Problems) -> Any:
-    if not problems.require(set(own) == {"weights"}, place, f"expected the array weights, found {sorted(own)}"):
+    if not problems.require("weights" in own, place, f"expected the array weights, found {sorted(own)}"):
         return None
-    return parsed(Projection, item, place, problems, own)
+    arrays = {"weights": own.pop("weights"), "extra": own}
+    return parsed(Projection, item, place, problems, arrays)

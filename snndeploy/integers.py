@@ -3,7 +3,8 @@
 Every simulator is built on these functions or tested against them: every u, v and spike equal at every step.
 "Bit-accurate" means equal to the `fixed_pt` models of Lava 0.10.0 (`lava/proc/lif/models.py`,
 `lava/proc/dense/models.py`, `lava/utils/weightutils.py`), where the constants below come from. All functions work
-elementwise on arrays of any shape; states and activations are int64 arrays that hold the values of int32 registers.
+elementwise on int64 arrays of any shape that hold the values of int32 registers, and as well on single integers: the
+reference runs them as they are, the fast engine compiles the same lines.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ SYNAPTIC_DECAY_OFFSET = 1  # a decay du of u acts as du + 1 (lif/models.py: ds_o
 
 def int32(x: Ints) -> Ints:
     """What an int32 register keeps of x."""
-    kept: Ints = x.astype(np.int32).astype(np.int64)
-    return kept
+    return ((x + 2**31) & (2**32 - 1)) - 2**31
 
 
 def decay(x: Ints, fraction: Ints) -> Ints:
@@ -33,31 +33,33 @@ def decay(x: Ints, fraction: Ints) -> Ints:
     return rounded
 
 
-def shift(x: Ints, exponent: int | Ints) -> Ints:
+def shift(x: Ints, exponent: Ints) -> Ints:
     """x * 2**exponent; a negative exponent rounds toward minus infinity."""
-    left, right = np.maximum(exponent, 0), np.maximum(np.negative(exponent), 0)
-    return x << left >> right
+    return x << np.maximum(exponent, 0) >> np.maximum(-exponent, 0)
 
 
 def wrap(u: Ints) -> Ints:
     """u as the synaptic current wraps: once by 2**24, +2**23 stays and -2**23 becomes +2**23."""
-    u = np.where(u > STATE_LIMIT, u - 2 * STATE_LIMIT, u)
-    return np.where(u <= -STATE_LIMIT, u + 2 * STATE_LIMIT, u)
+    u = u - (u > STATE_LIMIT) * (2 * STATE_LIMIT)
+    return u + (u <= -STATE_LIMIT) * (2 * STATE_LIMIT)
 
 
 def saturate(v: Ints) -> Ints:
     """v as the membrane potential saturates: at -(2**23 - 1) and 2**23 - 1."""
-    return np.clip(v, 1 - STATE_LIMIT, STATE_LIMIT - 1)
+    saturated: Ints = np.minimum(np.maximum(v, 1 - STATE_LIMIT), STATE_LIMIT - 1)
+    return saturated
 
 
 def spike(v: Ints, threshold: Ints) -> Spikes:
     """Where v is strictly above the threshold's mantissa, aligned."""
-    return v > threshold << ALIGN_BITS
+    above: Spikes = v > threshold << ALIGN_BITS
+    return above
 
 
 def reset(v: Ints, spikes: Spikes) -> Ints:
     """v with 0 where the neuron has spiked."""
-    return np.where(spikes, 0, v)
+    kept: Ints = v * (spikes == 0)
+    return kept
 
 
 def effective_weights(weights: Ints, bits: int, sign_mode: str) -> Ints:
@@ -72,12 +74,9 @@ def effective_weights(weights: Ints, bits: int, sign_mode: str) -> Ints:
     return np.clip(weights, -256 if mixed else 0, 255) >> dropped << dropped
 
 
-def deliver(spikes: Ints, weights: Ints, exponent: int, graded: bool) -> Ints:
-    """The activation that one projection brings its targets: sum over sources of weight times message.
+def bring(total: Ints, exponent: int, graded: bool) -> Ints:
+    """The activation that weighted messages of one delay bring: the exponent acts on their sum.
 
-    `spikes` is (..., sources), `weights` (targets, sources) as `effective_weights` gives them. A binary projection sees
-    only whether a message is there; a graded one multiplies by the payload in 32 bits. The exponent acts on the sum.
+    A graded projection multiplies and adds in 32 bits; a binary one adds weights, and only the result is kept in 32.
     """
-    if graded:
-        return int32(shift(int32(spikes @ weights.T), exponent))
-    return int32(shift((spikes != 0).astype(np.int64) @ weights.T, exponent))
+    return int32(shift(int32(total) if graded else total, np.array(exponent)))

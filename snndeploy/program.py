@@ -81,14 +81,18 @@ class Population:
 
     @property
     def message_bits(self) -> int:
-        return 0
+        """Bits of what it sends, with the sign; 0 for spikes."""
+        bits: int = part("neurons", self.neuron).MESSAGE_BITS
+        return bits
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Dense synapses: `weights` are int32 mantissas (targets, sources), as the synapse holds them.
+    """Synapses of one kind: `weights` are int32 mantissas, as the synapse holds them, in the shape of the kind.
 
-    The activation is the weighted sum of messages times 2**exponent, one step plus `delay` after they were sent.
+    The activation is the weighted sum of messages times 2**exponent, one step plus `delay` after they were sent. With
+    `message_bits` 0 only the presence of a message counts, with more its payload multiplies the weight. `extra` holds
+    what else the kind needs (`snndeploy.projections`): delays per synapse, indices, strides.
     """
 
     name: str
@@ -99,9 +103,14 @@ class Projection:
     sign_mode: str = "mixed"
     exponent: int = 0
     delay: int = 0
+    kind: str = "dense"
+    message_bits: int = 0
+    extra: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", frozen_array(self.weights, np.int32))
+        extra = {name: frozen_array(array, np.int32) for name, array in self.extra.items()}
+        object.__setattr__(self, "extra", frozen_mapping(extra))
 
 
 @dataclass(frozen=True)
@@ -195,8 +204,13 @@ class Program:
         source, target = self.end(projection.source), self.end(projection.target)
         if not problems.require(isinstance(target, Population), name, f"the target {target.name!r} is an input"):
             return
-        expected, found = (target.size, source.size), projection.weights.shape
-        problems.require(found == expected, name, f"expected weights (targets, sources) {expected}, found {found}")
+        if not problems.require(projection.kind in parts("projections"), name, f"unknown kind {projection.kind!r}"):
+            return
+        kind = part("projections", projection.kind)
+        unknown = sorted(projection.extra.keys() - set(kind.EXTRA))
+        problems.require(not unknown, name, f"a {projection.kind} projection has no {', '.join(unknown)}")
+        kind.check(projection, source.shape, target.shape, problems)
+        _require_range(projection.message_bits, 0, MAX_PAYLOAD_BITS, f"{name}.message_bits", problems)
         _require_range(projection.exponent, MIN_EXPONENT, MAX_EXPONENT, f"{name}.exponent", problems)
         _require_range(projection.delay, 0, MAX_DELAY, f"{name}.delay", problems)
         lag = source.start + 1 + projection.delay - target.start

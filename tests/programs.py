@@ -74,9 +74,9 @@ def _projection(draw: Draw, source: Input | Population, target: Population) -> P
     needed = max(target.start - source.start - 1, 0)  # a message may not arrive before its target starts
     delay = needed + int(draw.choice([0, 0, 0, 1, 5]))
     name = f"{source.name}-{target.name}"
-    return Projection(
-        name, source.name, target.name, effective_weights(weights, bits, mode), bits, mode, exponent, delay
-    )
+    message_bits = source.message_bits if draw.random() < 0.9 else 0  # a binary projection sees a payload as a spike
+    held = effective_weights(weights, bits, mode)
+    return Projection(name, source.name, target.name, held, bits, mode, exponent, delay, message_bits=message_bits)
 
 
 def _payloads(draw: Draw, entry: Input, samples: int, steps: int) -> Ints:

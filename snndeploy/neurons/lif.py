@@ -9,10 +9,6 @@ du = 4095 leaves u no memory (u = a << 6), du = -1 and dv = 0 do not decay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from snndeploy.integers import (
     ALIGN_BITS,
     SYNAPTIC_DECAY_OFFSET,
@@ -39,20 +35,19 @@ PARAMETERS = {
     "vth": (0, 131071),
 }
 
+MESSAGE_BITS = 0  # it sends spikes
+
+
+def rest(du: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints, vth: Ints) -> tuple[Ints, Ints]:
+    """The states before the first step: zero."""
+    return 0 * vth, 0 * vth
+
 
 def step(
-    states: Mapping[str, Ints], activation: Ints, parameters: Mapping[str, Ints]
-) -> tuple[dict[str, Ints], Spikes]:
-    """One time step: states and activation of shape (..., neurons) to new states and spikes of that shape."""
-    p = parameters
-    bias = int32(shift(p["bias_mant"], p["bias_exp"]))
-    u = decay(states["u"], p["du"] + SYNAPTIC_DECAY_OFFSET)
-    u = wrap(int32(u + int32(activation << ALIGN_BITS)))
-    v = saturate(int32(decay(states["v"], p["dv"]) + u + bias))
-    spikes = spike(v, p["vth"])
-    return {"u": u, "v": reset(v, spikes)}, spikes
-
-
-def rest(shape: tuple[int, ...]) -> dict[str, Ints]:
-    """The states before the first step: zero."""
-    return {name: np.zeros(shape, np.int64) for name in STATES}
+    a: Ints, u: Ints, v: Ints, du: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints, vth: Ints
+) -> tuple[Spikes, Ints, Ints]:
+    """One step with activation `a`: what is sent, and the states after it."""
+    u = wrap(int32(decay(u, du + SYNAPTIC_DECAY_OFFSET) + int32(a << ALIGN_BITS)))
+    v = saturate(int32(decay(v, dv) + u + int32(shift(bias_mant, bias_exp))))
+    spikes = spike(v, vth)
+    return spikes, u, reset(v, spikes)

@@ -168,7 +168,7 @@ def _quantize(
         du, dv = decays(p)
         total_error += best.error + (_payload_error(layer, messages) if options.input.kind == "float" else 0.0)
         populations.append(_population(p, best, du, dv, times.starts[p.name]))
-        projections += _projections(best, p.name, options.bits)
+        projections += _projections(best, p.name, options.bits, messages)
         report.append(_report(p.name, layer, best, unbounded, dv))
     problems.raise_if_any()
     if any(q.source == ONE for q in projections):
@@ -222,16 +222,24 @@ def _population(
     return IntegerPopulation(p.name, p.shape, "lif", parameters, start, best.scale)
 
 
-def _projections(best: Fit, target: str, bits: int) -> list[Projection]:
+def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input]) -> list[Projection]:
     named: dict[str, int] = {}
     projections = []
     for part in best.parts:
         level = named[part.afferent.name] = named.get(part.afferent.name, 0) + 1
         name = part.afferent.name if level == 1 else f"{part.afferent.name}.{level}"
-        values = part.values.astype(np.int32)
+        source = part.afferent.source
         projections.append(
             Projection(
-                name, part.afferent.source, target, values, bits, part.sign_mode, part.exponent, part.afferent.delay
+                name,
+                source,
+                target,
+                part.values.astype(np.int32),
+                bits,
+                part.sign_mode,
+                part.exponent,
+                part.afferent.delay,
+                message_bits=messages[source].message_bits if source in messages else 0,
             )
         )
     return projections
