@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -24,18 +25,20 @@ def make_model(name: str, weights: str | os.PathLike[str] | None = None) -> nn.M
     module_name, colon, factory_name = name.partition(":")
     if not (module_name and colon and factory_name):
         raise BadInput(name, "expected MODULE:FACTORY, as in `my_models:build`, or a checkpoint NAME.safetensors")
-    sys.path.insert(0, str(Path.cwd()))
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
     try:
-        factory = getattr(importlib.import_module(module_name), factory_name, None)
-        if not callable(factory):
-            raise BadInput(name, f"expected a function {factory_name!r} in {module_name!r} that makes the model")
-        model = factory()
+        with contextlib.redirect_stdout(sys.stderr):  # what the user's code prints is no result of the command
+            factory = getattr(importlib.import_module(module_name), factory_name, None)
+            if not callable(factory):
+                raise BadInput(name, f"expected a function {factory_name!r} in {module_name!r} that makes the model")
+            model = factory()
     except BadInput:
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise BadInput(name, f"failed with {type(error).__name__}: {error}".replace("\n", " ")) from error
     finally:
-        sys.path.remove(str(Path.cwd()))
+        sys.path.remove(folder)
     if not isinstance(model, nn.Module):
         raise BadInput(name, f"expected {factory_name}() to return a torch.nn.Module, found {type(model).__name__}")
     if weights is not None:

@@ -24,7 +24,8 @@ from snndeploy.files import BOMB_BYTES, BOMB_RATIO, NUMBERS, is_number, noting, 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_DEPTH = 64  # groups in groups; a subgraph takes two
 MAX_OBJECTS = 2**16
-FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}  # HDF5's filter numbers
+SHUFFLE, FLETCHER32 = 2, 3
+FILTERS = {1: "gzip", SHUFFLE: "shuffle", FLETCHER32: "fletcher32", 4: "szip", 32000: "lzf"}  # HDF5's filter numbers
 UNSAFE_NAME = "not a safe name: expected 1 to 128 printable characters without '/' and '\\'"
 HARD_LINK = h5py.h5l.TYPE_HARD
 SOFT_LINK = h5py.h5l.TYPE_SOFT
@@ -46,7 +47,7 @@ def read_tree(data: bytes, where: str, limit: int) -> dict[str, Any]:
             sizes = file.id.get_create_plist().get_sizes()
             problems.require(sizes == (8, 8), "", f"addresses and lengths of {sizes} bytes, expected (8, 8)")
             problems.raise_if_any()
-            walk = _Walk(problems, limit)
+            walk = _Walk(problems, limit, len(data))
             walk.walk(file)
             problems.raise_if_any()
             return _read(walk, problems, Texts(data))
@@ -72,6 +73,7 @@ class _Walk:
 
     problems: Problems
     limit: int
+    length: int
     groups: list[Path] = field(default_factory=list)
     datasets: dict[Path, h5py.Dataset] = field(default_factory=dict)
     declared: int = 0
@@ -145,7 +147,7 @@ class _Walk:
             return f"found {dtype}, expected {NUMBERS}, or text"
         if text and text.length is None and properties.get_layout() != h5py.h5d.CONTIGUOUS:
             return "texts of variable length in chunks, expected them in one piece"
-        return self.size_fault(dataset)
+        return self.size_fault(dataset) or self.chunk_fault(dataset, set(filters))
 
     def size_fault(self, dataset: h5py.Dataset) -> str:
         """What is wrong with the bytes that a dataset declares, alone and with the good ones before it."""
@@ -158,6 +160,21 @@ class _Walk:
         if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
             return f"with this dataset {stored} stored bytes declare {declared}: more than {BOMB_RATIO} times as many"
         self.declared, self.stored = declared, stored
+        return ""
+
+    def chunk_fault(self, dataset: h5py.Dataset, filters: set[int]) -> str:
+        """What is wrong with the stored chunks: HDF5 2.0 believes their sizes, and a wrong one can crash it."""
+        if dataset.chunks is None:
+            return ""
+        checksum = 4 if FLETCHER32 in filters else 0
+        whole = math.prod(dataset.chunks) * dataset.dtype.itemsize + checksum
+        packed = bool(filters - {SHUFFLE, FLETCHER32})
+        for index in range(dataset.id.get_num_chunks()):
+            chunk = dataset.id.get_chunk_info(index)
+            inside = 0 < chunk.byte_offset <= self.length - chunk.size
+            fits = checksum < chunk.size if packed else chunk.size == whole
+            if chunk.filter_mask or not (inside and fits):
+                return f"damaged: its chunk {index} is stored in {chunk.size} bytes at {chunk.byte_offset}"
         return ""
 
 

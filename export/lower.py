@@ -21,7 +21,7 @@ from snndeploy.export.nir_neurons import Neuron
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
-MAX_WEIGHTS = 2**27  # of one projection, which is dense: 1 GiB of float64
+MAX_WEIGHTS = 2**24  # of one projection, which is dense: 128 MiB of float64
 WEIGHTS = (nir.Affine, nir.Linear)
 STATELESS = (*WEIGHTS, nir.Flatten)
 SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
@@ -259,21 +259,35 @@ def _named(weights: Mapping[Key, Floats], names: Mapping[str, str]) -> tuple[Pro
 
 
 def _check_loops(edges: set[Edge], assume: bool, problems: Problems) -> None:
-    """Report loops of projections without a delay, by the names of the populations on them."""
-    reached = {source: {target for s, target in edges if s == source} for source, _ in edges}
-    grown = True
-    while grown:
-        before = sum(map(len, reached.values()))
-        for targets in reached.values():
-            targets |= {further for target in list(targets) for further in reached.get(target, ())}
-        grown = sum(map(len, reached.values())) > before
-    loops = {frozenset(b for b in targets if a in reached.get(b, ())) for a, targets in reached.items() if a in targets}
+    """Report loops of projections without a delay, by the names of the populations on and between them."""
+    loop = sorted(_in_loops(edges))
     why = "NIR does not say which projection waits a step" if assume else "the metadata gives none of its edges a delay"
-    for loop in sorted(map(sorted, loops)):
+    if loop:
         problems.add(
             shortened(loop),
             f"a loop without a delay: {why}; export it with snndeploy, or give an edge a delay in the metadata",
         )
+
+
+def _in_loops(edges: set[Edge]) -> set[str]:
+    """The ends of edges that are left when what nothing leads to, and what leads to nothing, is taken away."""
+    left = {end for edge in edges for end in edge}
+    for way in (edges, {(target, source) for source, target in edges}):
+        leads_to: dict[str, list[str]] = {name: [] for name in left}
+        count = dict.fromkeys(left, 0)
+        for source, target in way:
+            if source in left and target in left:
+                leads_to[source].append(target)
+                count[target] += 1
+        bare = [name for name in left if count[name] == 0]
+        while bare:
+            name = bare.pop()
+            left.discard(name)
+            for target in leads_to[name]:
+                count[target] -= 1
+                if count[target] == 0:
+                    bare.append(target)
+    return left
 
 
 def _read_out(name: str, signal: _Signal, populations: Collection[str], problems: Problems) -> str:

@@ -78,6 +78,8 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
     """
     if not (math.isfinite(dt) and dt > 0):
         raise BadInput("dt", f"expected seconds above 0, found {dt}")
+    if seed < 0:
+        raise BadInput("seed", f"expected 0 or more, found {seed}")
     example = _example(sample)
     root = nn.Sequential(model) if is_neuron(model) or not list(model.children()) else model
     traced = trace(_copy(root), example.shape, dt)

@@ -105,6 +105,10 @@ def check_features(path: str, module: Any, problems: Problems) -> None:
         path,
         f"{name} with state_quant is not supported; snndeploy quantizes later, train with state_quant=False",
     )
+    with torch.no_grad():
+        at_threshold = bool(module.spike_grad(torch.zeros(1)).item())
+    text = f"{name} spikes AT its threshold: use a spike_grad that is 0 there, as snntorch.surrogate's are"
+    problems.require(not at_threshold, path, text)
     changed = module.state_function.__name__ != MECHANISMS[int(module.reset_mechanism_val)][1]
     text = f"reset_mechanism became {_mechanism(module)!r} after construction, which snnTorch follows only in part"
     problems.require(not changed, path, f"{text}; give it to {name}(...)")

@@ -186,7 +186,7 @@ class _Walk:
         name = self.traced.add(path, node, value.node)
         self.traced.neurons[name] = path
         self.traced.resets[name] = cells.reset_kind(module)
-        if isinstance(module, snn.RLeaky):
+        if isinstance(module, snn.RLeaky) and isinstance(module.recurrent, nn.Linear):
             self._recurrence(name, path, module.recurrent, value.shape)
         self._states(operation, path, name, cells.KINDS[type(module)].states)
         if len(self.problems.found) > before:

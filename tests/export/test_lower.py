@@ -258,7 +258,7 @@ def test_refusals(made: nir.NIRGraph, expected: list[str]) -> None:
 def test_a_projection_that_would_not_fit_is_refused_before_it_is_made() -> None:
     made = chain(lif(20_000))
     made.nodes["in"], made.nodes["out"] = nir.Input(np.array([20_000])), nir.Output(np.array([20_000]))
-    assert refusals(made) == ["g: n0: a projection of 20000 x 20000 weights; at most 134217728 fit"]
+    assert refusals(made) == ["g: n0: a projection of 20000 x 20000 weights; at most 16777216 fit"]
 
 
 @pytest.mark.parametrize("dt", [0.0, -1.0, float("nan")])

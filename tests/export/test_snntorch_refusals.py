@@ -207,3 +207,15 @@ def test_samples_and_time_steps(sample: Any, dt: float, expected: str) -> None:
 def test_the_package_loads_no_torch() -> None:
     code = "import sys, snndeploy.export, snndeploy.export.lower; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_neuron_that_spikes_at_its_threshold_is_refused() -> None:
+    """No random input would show it: the check could pass, and the integers would differ."""
+    model = nn.Sequential(snn.Leaky(0.5, init_hidden=True, spike_grad=lambda x: (x >= 0).float()))
+    (line,) = refusals(model)
+    assert line.endswith("Leaky spikes AT its threshold: use a spike_grad that is 0 there, as snntorch.surrogate's are")
+
+
+def test_recurrence_of_one_weight_is_refused_by_name() -> None:
+    (line,) = refusals(nn.Sequential(snn.RLeaky(0.5, V=0.5, all_to_all=False, init_hidden=True)))
+    assert line.endswith("as recurrence is not supported; use all_to_all=True with linear_features")

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -91,3 +92,30 @@ def test_nir(write: Callable[[nir.NIRGraph, Path], None], tmp_path: Path, alarm:
 def test_npz(tmp_path: Path, alarm: Callable[[], None]) -> None:
     data = npz_bytes({"x": np.arange(20).reshape(4, 5), "y": np.ones(3, np.float32)})
     assert read_or_refuse(read_npz, data, tmp_path / "x.npz", alarm) > CASES // 2
+
+
+def test_a_chunk_stored_in_no_bytes(tmp_path: Path) -> None:
+    """HDF5 2.0.0 takes the length of a checksum off the stored size, and crashes the process."""
+    write_nir(nir_graph(), tmp_path / "bad.nir")
+    data = bytearray((tmp_path / "bad.nir").read_bytes())
+    with h5py.File(tmp_path / "bad.nir") as file:
+        dataset = next(d for d in _datasets(file) if d.chunks is not None)
+        size = dataset.id.get_chunk_info(0).size
+    places = [i for i in range(len(data) - 8) if data[i : i + 8] == size.to_bytes(4, "little") + bytes(4)]
+    assert places
+    found = []
+    for place in places:
+        changed = data.copy()
+        changed[place] = 0
+        (tmp_path / "bad.nir").write_bytes(changed)
+        try:
+            read_nir(tmp_path / "bad.nir")
+        except BadInput as error:
+            found += error.lines()
+    assert any("is stored in 0 bytes at" in line for line in found)
+
+
+def _datasets(file: h5py.File) -> list[h5py.Dataset]:
+    found: list[h5py.Dataset] = []
+    file.visititems(lambda name, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return found
