@@ -7,11 +7,11 @@ folder that `snndeploy lava install` made, keyed by its pins.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from snndeploy.errors import Missing
@@ -36,17 +36,34 @@ def environment_folder() -> Path:
 
 def worker_python() -> Path:
     """The interpreter that can import lava. Raises Missing, with the line to type, where there is none."""
-    if importlib.util.find_spec("lava") is not None:
+    if _is_installed_here():
         return Path(sys.executable)
     given = os.environ.get("SNNDEPLOY_LAVA_PYTHON")
     if given:
         if shutil.which(given) is None:
             raise Missing("$SNNDEPLOY_LAVA_PYTHON", f"expected an executable Python, found {given!r}")
         return Path(given)
-    folder = environment_folder()
-    if not (folder / "ready").is_file():
+    if not _is_made():
         raise Missing("", f"no Lava worker environment; {INSTALL_HINT}")
-    return folder / "bin" / "python"
+    return environment_folder() / "bin" / "python"
+
+
+def has_worker() -> bool:
+    """Whether there is an interpreter to try; one that `$SNNDEPLOY_LAVA_PYTHON` names counts, right or wrong."""
+    return _is_installed_here() or "SNNDEPLOY_LAVA_PYTHON" in os.environ or _is_made()
+
+
+def _is_installed_here() -> bool:
+    """By its distribution: any folder that is called lava could be imported."""
+    try:
+        return bool(version("lava-nc"))
+    except PackageNotFoundError:
+        return False
+
+
+def _is_made() -> bool:
+    folder = environment_folder()
+    return (folder / "ready").is_file() and (folder / "bin" / "python").exists()
 
 
 def install() -> Path:
@@ -56,7 +73,7 @@ def install() -> Path:
     """
     folder = environment_folder()
     python = folder / "bin" / "python"
-    if (folder / "ready").is_file():
+    if _is_made():
         return python
     base = find_python((3, 10)) or fetch_python((3, 10))
     if base is None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,9 +172,18 @@ def finished_samples(job: dict[str, Any], process: AbstractProcess) -> Iterator[
         process.stop()
 
 
+def end_with_parent() -> None:
+    """Wait for the end of standard input, which is that of the parent, then end all of Lava's processes."""
+    os.read(0, 1)  # not sys.stdin: forked processes close it, and would wait for its lock
+    os.killpg(0, signal.SIGKILL)
+
+
 def main(folders: list[str]) -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
     for folder in map(Path, folders):
         job = json.loads((folder / "job.json").read_text())
+        if not job["samples"]:
+            continue
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = dict(file)
         for samples in finished_samples(job, build(job, arrays, folder)):

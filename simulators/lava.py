@@ -77,8 +77,8 @@ def _time_limit() -> float:
         limit = float(text)
     except ValueError:
         limit = 0.0
-    if not limit > 0:
-        raise BadInput("$SNNDEPLOY_LAVA_TIME_LIMIT", f"expected seconds above 0, found {text!r}")
+    if not 0 < limit < 1e6:
+        raise BadInput("$SNNDEPLOY_LAVA_TIME_LIMIT", f"expected seconds above 0 and below 1e6, found {text!r}")
     return limit
 
 
@@ -126,22 +126,36 @@ def _write_job(job: Job, place: Path) -> None:
 def _read_recordings(job: Job, place: Path) -> dict[str, NDArray[Any]]:
     samples, steps = next(iter(job.payloads.values())).shape[:2]
     period = steps + job.program.latency
-    return {p: np.load(place / f"{p}.npy", allow_pickle=False).reshape(samples, period, -1) for p in job.probes}
+    if samples == 0:  # Lava cannot run for no steps
+        return {probe: np.zeros((0, period, _size(job, probe)), np.int32) for probe in job.probes}
+    records = {}
+    for probe in job.probes:
+        path = place / f"{probe}.npy"
+        if not path.exists():
+            raise Missing("Lava worker", f"ended without the recording of {probe}; see `snndeploy doctor`")
+        records[probe] = np.load(path, allow_pickle=False).reshape(samples, period, -1)
+    return records
+
+
+def _size(job: Job, probe: str) -> int:
+    return job.program.end(probe.rpartition(".")[0]).size
 
 
 def _work(command: list[str], log: Path, limit: float, advance: Callable[[int], None]) -> None:
     """Run the worker to its end; it and all its processes are killed when it stays silent for `limit` seconds."""
     with log.open("wb") as errors:
+        # The worker ends itself when its standard input closes, as it does when this process is killed.
         worker = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
     lines: queue.Queue[bytes] = queue.Queue()
+    assert worker.stdin is not None
     assert worker.stdout is not None
     reader = threading.Thread(target=_forward, args=(worker.stdout, lines), daemon=True)
     reader.start()
     try:
         while line := lines.get(timeout=limit):
-            advance(int(line))
+            advance(int(line) if line.strip().isdigit() else 0)
         code = worker.wait(timeout=limit)
     except (queue.Empty, subprocess.TimeoutExpired):
         advice = "set $SNNDEPLOY_LAVA_TIME_LIMIT to wait longer, or see `snndeploy doctor`"
@@ -149,6 +163,7 @@ def _work(command: list[str], log: Path, limit: float, advance: Callable[[int], 
     finally:
         _kill_group(worker)
         reader.join()
+        worker.stdin.close()
     if code != 0:
         said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
         raise Missing("Lava worker", f"ended with exit code {code}: {said[-1]}")

@@ -111,7 +111,9 @@ def run(
     raw = engine.simulate(program, sent, sorted({output, *probes}), advance)
     seen = {probe: in_sample_time(program, probe, record, steps) for probe, record in raw.items()}
     made_by = {"snndeploy": __version__, "target": target, "engine": name, "artifact": artifact.sha256()}
-    return Run(seen[output], {probe: seen[probe] for probe in probes}, made_by)
+    answer = Run(seen[output], {probe: seen[probe] for probe in probes}, made_by)
+    answer.check(program)
+    return answer
 
 
 @dataclasses.dataclass(frozen=True)

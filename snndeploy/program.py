@@ -119,7 +119,8 @@ class LayerReport:
 
     `weight_max` is the largest |mantissa| used. `error` is the root mean square of what rounding does to the weighted
     messages over theirs, `error_unbounded` what it would be if u were allowed to wrap: the difference is the price of
-    the bound. `bound` is the largest |u| that can occur as a share of 2**23; `proven` says whether that covers every
+    the bound. `decay_error`, `bias_error` and `threshold_error` are the largest relative errors of what sits in the
+    registers. `bound` is the largest |u| that can occur as a share of 2**23; `proven` says whether that covers every
     admitted input, or only the calibration data and a margin. `saturates` says whether v could reach its lower limit,
     where the chip saturates and a float does not.
     """
@@ -130,6 +131,9 @@ class LayerReport:
     weight_max: int
     error: float
     error_unbounded: float
+    decay_error: float
+    bias_error: float
+    threshold_error: float
     bound: float
     proven: bool
     saturates: bool

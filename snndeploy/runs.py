@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snndeploy.errors import Problems
 from snndeploy.files import atomic_write, npz_bytes
 from snndeploy.program import Population, Program
 from snndeploy.registry import part
@@ -32,8 +33,20 @@ class Run:
     made_by: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for array in (self.spikes, *self.probes.values()):
+            array.setflags(write=False)
         object.__setattr__(self, "probes", frozen_mapping(self.probes))
         object.__setattr__(self, "made_by", frozen_mapping(self.made_by))
+
+    def check(self, program: Program, where: str = "run") -> None:
+        """Raise BadInput with all the problems of this run of `program`, if there are any."""
+        problems = Problems(where)
+        expected = {"spikes": self.spikes.shape[:2] + program.output().shape}
+        expected.update({p: self.spikes.shape[:2] + program.end(p.rpartition(".")[0]).shape for p in self.probes})
+        for name, array in {"spikes": self.spikes, **self.probes}.items():
+            problems.require(array.shape == expected[name], name, f"expected {expected[name]}, found {array.shape}")
+        problems.require(self.spikes.dtype == np.bool_, "spikes", f"expected bool, found {self.spikes.dtype}")
+        problems.raise_if_any()
 
     @property
     def counts(self) -> NDArray[np.int64]:

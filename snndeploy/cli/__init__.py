@@ -6,15 +6,16 @@ input or usage, 3 something that is needed is not installed.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from snndeploy import __version__
 from snndeploy.cli._output import say
-from snndeploy.errors import SnndeployError
+from snndeploy.errors import BadInput, SnndeployError, printable
 
 COMMANDS = ("quickstart", "train", "export", "check", "compile", "run", "verify", "show", "doctor")
 
@@ -49,15 +50,19 @@ app.add_typer(import_module("snndeploy.cli.lava").app, name="lava")
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes one line per problem and its exit code."""
+    """Run the command line; an error becomes one line per problem and its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was begun is cleaned up
     try:
         app()
     except SnndeployError as error:
-        if "--debug" in sys.argv[1:]:
-            raise
-        for line in error.lines():
-            say(f"snndeploy: {line}")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _leave(error, error.lines(), error.exit_code)
+    except OSError as error:
+        _leave(error, [printable(str(error))], BadInput.exit_code)
+
+
+def _leave(error: Exception, lines: list[str], exit_code: int) -> NoReturn:
+    if "--debug" in sys.argv[1:]:
+        raise error
+    for line in lines:
+        say(f"snndeploy: {line}")
+    sys.exit(exit_code)

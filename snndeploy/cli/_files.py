@@ -9,7 +9,8 @@ import typer
 from numpy.typing import NDArray
 
 from snndeploy.artifact import Artifact
-from snndeploy.errors import BadInput
+from snndeploy.cli._output import say
+from snndeploy.errors import BadInput, printable
 
 InputRangeOption = Annotated[
     str | None,
@@ -35,8 +36,8 @@ def read_samples(path: Path) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | No
     if not arrays:
         raise BadInput(str(path), "expected an array x of shape (samples, steps, *input_shape), found none")
     samples = len(next(iter(arrays.values()))) if next(iter(arrays.values())).ndim else 0
-    if labels is not None and labels.shape != (samples,):
-        raise BadInput(str(path), f"expected y of shape ({samples},), found {labels.shape}")
+    if labels is not None and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
+        raise BadInput(str(path), f"expected y of shape ({samples},), integers, found {labels.shape}, {labels.dtype}")
     return arrays, labels
 
 
@@ -62,9 +63,20 @@ def compile_file(
 
 
 def read_network(path: Path, input_range: str | None = None, calibrate: Path | None = None) -> Artifact:
-    """A `.snn` file as it is, or a `.nir` file compiled with the default options."""
+    """A `.snn` file as it is, or a `.nir` file compiled with the default options, its assumptions said."""
     from snndeploy.artifact import load
 
-    if path.suffix == ".nir":
-        return compile_file(path, 8, "proven", input_range, calibrate, None)
-    return load(path)
+    if path.suffix != ".nir":
+        if input_range is not None or calibrate is not None:
+            raise BadInput(str(path), "--input-range and --calibrate are for .nir files: this one is compiled already")
+        return load(path)
+    artifact = compile_file(path, 8, "proven", input_range, calibrate, None)
+    for note in artifact.program.notes:
+        say(printable(f"note: {note}"))
+    return artifact
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Refuse an output whose name does not say what it is: other commands tell files by it."""
+    if path.suffix != suffix:
+        raise BadInput(str(path), f"expected a name that ends in {suffix}")

@@ -42,14 +42,17 @@ def print_report(artifact: Artifact) -> None:
             row.weight_max,
             percent(row.error),
             percent(row.error_unbounded),
+            percent(max(row.decay_error, row.bias_error, row.threshold_error)),
             percent(row.bound),
             "yes" if row.proven else "NO",
-            "may saturate" if row.saturates else "free",
         )
         for row in program.report
     ]
-    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "max |u|", "proven", "v below")
+    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "registers", "max |u|", "proven")
     print_table(columns, rows)
+    saturating = [row.population for row in program.report if row.saturates]
+    if saturating:
+        print(printable(f"v could fall to its lower limit, and saturate there, in {', '.join(saturating)}"))
     for note in program.notes:
         print(printable(f"note: {note}"))
     print(cores_line(artifact))

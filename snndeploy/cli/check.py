@@ -25,19 +25,24 @@ def command(
     A node is ok, or the table says what is wrong with it; exit code 1 on any failure.
     """
     from snndeploy.api import compile
+    from snndeploy.api import input_range as parsed_range
     from snndeploy.cli._report import cores_line, report_dict
     from snndeploy.export.nir_file import read_nir
+    from snndeploy.targets.loihi2.quantize import Quantize
 
     if target != "loihi2":
         raise BadInput("--target", f"no chip {target!r}; known: loihi2")
-    nodes = read_nir(graph).nodes
+    Quantize(bits, input=parsed_range(input_range)).check()
+    read = read_nir(graph)
     artifact, problems = None, []
     try:
-        artifact = compile(read_nir(graph), bits=bits, input=input_range, dt=dt)
+        artifact = compile(read, bits=bits, input=input_range, dt=dt)
     except BadInput as error:
+        if error.where == "dt" or any(problem.startswith("dt: ") for problem in error.problems):
+            raise
         problems = list(error.problems)
-    rows = [_row(name, node, problems) for name, node in nodes.items()]
-    others = [problem for problem in problems if not any(problem.startswith(f"{name}: ") for name in nodes)]
+    rows = [_row(name, node, problems) for name, node in read.nodes.items()]
+    others = [problem for problem in problems if not any(_concerns(problem, *item) for item in read.nodes.items())]
     if as_json:
         keys = ("node", "type", "shape", "result")
         table = [dict(zip(keys, row, strict=True)) for row in rows]
@@ -56,7 +61,15 @@ def command(
 
 
 def _row(name: str, node: Any, problems: list[str]) -> tuple[str, str, str, str]:
-    own = [problem.removeprefix(f"{name}: ") for problem in problems if problem.startswith(f"{name}: ")]
+    own = [problem.removeprefix(f"{name}: ") for problem in problems if _concerns(problem, name, node)]
     shape = node.output_type.get("output") if node.output_type else None
     text = "" if shape is None else "x".join(str(int(length)) for length in shape)
     return name, type(node).__name__, text, "; ".join(own) or "ok"
+
+
+def _concerns(problem: str, name: str, node: Any) -> bool:
+    """Whether a problem is about a node, or one of its parameters, by its name or that of its population."""
+    from snndeploy.export.names import legal
+
+    names = {name, legal(name, type(node).__name__)}
+    return any(problem.startswith((f"{own}: ", f"{own}.")) for own in names)

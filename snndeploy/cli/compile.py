@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from snndeploy.cli._files import Bits, Bound, Calibrate, Dt, InputRangeOption, compile_file
+from snndeploy.cli._files import Bits, Bound, Calibrate, Dt, InputRangeOption, check_suffix, compile_file
 from snndeploy.cli._output import Json, print_json, say
 
 
@@ -24,6 +24,7 @@ def command(
     """Quantize and place a NIR graph: NET.nir to NET.snn."""
     from snndeploy.cli._report import print_report, report_dict
 
+    check_suffix(output, ".snn")
     artifact = compile_file(graph, bits, bound, input_range, calibrate, dt)
     artifact.save(output)
     if as_json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from snndeploy.cli._files import check_suffix
 from snndeploy.cli._output import Json, print_json, print_table, say
 from snndeploy.errors import BadInput
 
@@ -27,6 +29,7 @@ def command(
     from snndeploy.export.nir_file import write_nir
     from snndeploy.export.snntorch import export_model
 
+    check_suffix(output, ".nir")
     made, sample = _model_and_sample(model, weights, shape)
     export = export_model(made, sample, dt, seed)
     write_nir(export.graph, output)
@@ -52,6 +55,6 @@ def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tu
     if shape is None:
         raise BadInput("--shape", "expected the shape of one input, without batch, as in 64 or 2x34x34")
     lengths = shape.split("x")
-    if not all(length.isdigit() and int(length) > 0 for length in lengths):
+    if not all(re.fullmatch("[1-9][0-9]{0,8}", length) for length in lengths):
         raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}")
     return make_model(model, weights), tuple(map(int, lengths))

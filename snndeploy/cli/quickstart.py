@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from snndeploy.cli._output import Json, print_json, print_table, progress, say
-from snndeploy.errors import CheckFailed, Missing
+from snndeploy.errors import BadInput, CheckFailed, Missing
 
 LAVA_SAMPLES = 120  # over a million values of u, v and spikes
 STEPS = 7
@@ -68,7 +68,10 @@ class _Quickstart:
             from snndeploy.export.snntorch import export_model
             from snndeploy.trainers.evaluation import evaluate
             from snndeploy.trainers.training import encoded_test, input_of, recipe_of
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(str(self.folder), f"cannot be made: {error.strerror}; give another folder with -o") from None
         recipe = recipe_of("digits-snn")
         x, labels = encoded_test(recipe)
         atomic_write(self.folder / "test.npz", npz_bytes({"x": x, "y": labels}))
@@ -127,22 +130,20 @@ class _Quickstart:
     def _compare(self, artifact: Any, x: NDArray[Any]) -> dict[str, Any]:
         """The comparison with Lava, or the reason why it was not made."""
         from snndeploy.api import verify
-        from snndeploy.simulators._lava_env import install, worker_python
+        from snndeploy.simulators._lava_env import has_worker, install
 
         step(6, "compare with Lava, every u, v and spike")
         nothing: dict[str, Any] = {"samples": 0, "values_compared": 0, "differences": None}
         if not self.with_lava:
             return {**nothing, "reason": "--no-lava was given"}
         try:
-            try:
-                worker_python()
-            except Missing:
+            if not has_worker():
                 say("      making Lava's worker environment, once (about half a minute)")
                 install()
+            with progress("running Lava", 2 * len(x)) as advance:
+                (comparison,) = verify(artifact, x, against=["lava"], advance=advance)
         except Missing as error:
-            return {**nothing, "reason": error.problems[0]}
-        with progress("running Lava", 2 * len(x)) as advance:
-            (comparison,) = verify(artifact, x, against=["lava"], advance=advance)
+            return {**nothing, "reason": error.lines()[0]}
         return {
             "samples": comparison.samples,
             "values_compared": comparison.values_compared,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from snndeploy.cli._files import Calibrate, InputFile, InputRangeOption, read_network, read_samples
+from snndeploy.cli._files import Calibrate, InputFile, InputRangeOption, check_suffix, read_network, read_samples
 from snndeploy.cli._output import Json, print_json, print_table, progress, say
 
 
@@ -26,6 +26,8 @@ def command(
     """Run samples through a network, on a target."""
     from snndeploy.api import run
 
+    if output is not None:
+        check_suffix(output, ".npz")
     artifact = read_network(network, input_range, calibrate)
     arrays, labels = read_samples(input)
     samples = len(next(iter(arrays.values())))

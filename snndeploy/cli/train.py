@@ -27,7 +27,10 @@ def command(
 
     if recipe == "list":
         rows = [(name, recipe_of(name).description) for name in parts("trainers.recipes")]
-        print_table(("recipe", "what it is"), rows)
+        if as_json:
+            print_json({"recipes": dict(rows)})
+        else:
+            print_table(("recipe", "what it is"), rows)
         return
     chosen = recipe_of(recipe)
     path = output or Path(f"{recipe}.safetensors")

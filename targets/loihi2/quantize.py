@@ -20,7 +20,6 @@ from snndeploy.targets.loihi2.calibration import peak_currents
 from snndeploy.targets.loihi2.scale import Afferent, Fit, Layer, fit
 from snndeploy.targets.loihi2.timing import Timing, timing
 
-ONE = "one"  # the built-in input that carries the bias of neurons with synaptic current
 PAYLOAD_BITS = range(1, 13)  # tried for float inputs; more bits than 12 leave no room for 8-bit weights
 ADVICE = {
     "subtract": 'train with reset_mechanism="zero", reset_delay=False',
@@ -169,10 +168,11 @@ def _quantize(
         total_error += best.error + (_payload_error(layer, messages) if options.input.kind == "float" else 0.0)
         populations.append(_population(p, best, du, dv, times.starts[p.name]))
         projections += _projections(best, p.name, options.bits, messages)
-        report.append(_report(p.name, layer, best, unbounded, dv))
+        report.append(_report(p, layer, best, unbounded))
     problems.raise_if_any()
-    if any(q.source == ONE for q in projections):
-        inputs = [*inputs, Input(ONE, (1,), "one")]
+    one = _built_in_name(network)
+    if any(q.source == one for q in projections):
+        inputs = [*inputs, Input(one, (1,), "one")]
     passes = (f"timing(latency={max(times.starts.values())})", repr(options))
     program = Program(
         tuple(inputs),
@@ -191,7 +191,7 @@ def _quantize(
 def _layer(
     network: Network, times: Timing, p: Population, messages: Mapping[str, Input], bits: int, peak: float | None
 ) -> Layer:
-    """What is quantized together for population p. A bias that must enter u comes as a projection from ONE."""
+    """What is quantized together for population p. A bias that must enter u comes as a projection."""
     du, _ = decays(p)
     afferents = []
     for q in network.projections:
@@ -203,9 +203,17 @@ def _layer(
     bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
     has_memory = bool((du < limits.DECAY_MAX).any())
     if has_memory and bias.any():
-        afferents.append(Afferent(f"{p.name}.bias", ONE, bias[:, None], 0, 1, times.starts[p.name] - 1, levels=2))
+        afferents.append(
+            Afferent(f"{p.name}.bias", _built_in_name(network), bias[:, None], 0, 1, times.starts[p.name] - 1, levels=2)
+        )
         bias = np.zeros(p.size)
     return Layer(tuple(afferents), p.parameters["threshold"].ravel(), bias, du, bits, peak)
+
+
+def _built_in_name(network: Network) -> str:
+    """The name of the built-in input that carries the bias of neurons with synaptic current: `one`, if it is free."""
+    taken = {p.name for p in network.populations} | {q.name for q in network.projections}
+    return next(name for name in ("one" + "_" * count for count in range(len(taken) + 1)) if name not in taken)
 
 
 def _payload_error(layer: Layer, messages: Mapping[str, Input]) -> float:
@@ -245,18 +253,30 @@ def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input
     return projections
 
 
-def _report(name: str, layer: Layer, best: Fit, unbounded: Fit, dv: NDArray[np.int64]) -> LayerReport:
+def _report(p: Population, layer: Layer, best: Fit, unbounded: Fit) -> LayerReport:
     activation = best.activation()
     reach = largest_current(activation, layer.du) if layer.peak is None else best.scale * ALIGN * layer.peak
+    du, dv = decays(p)
+    held = {"alpha": (du + SYNAPTIC_DECAY_OFFSET) / 2**DECAY_BITS, "beta": dv / 2**DECAY_BITS}
+    lost = {key: 1 - p.parameters[key].ravel() for key in held}
     size = math.sqrt(math.fsum(a.power(a.weights) for a in layer.afferents)) or 1.0
     return LayerReport(
-        population=name,
+        population=p.name,
         scale=best.scale,
         threshold=int(best.threshold.max()),
         weight_max=max((int(np.abs(part.values).max()) for part in best.parts), default=0),
         error=math.sqrt(best.weight_error) / size,
         error_unbounded=math.sqrt(unbounded.weight_error) / size,
+        decay_error=max(_relative_error(held[key], lost[key]) for key in held),
+        bias_error=_relative_error(best.bias / (best.scale * ALIGN), layer.bias, 1 / 16),
+        threshold_error=_relative_error(best.threshold / best.scale, layer.threshold),
         bound=reach / (limits.STATE_MAX + 1),
         proven=layer.peak is None,
         saturates=may_saturate(activation, layer.du, dv, best.bias),
     )
+
+
+def _relative_error(found: NDArray[np.float64], wanted: NDArray[np.float64], floor: float = 0.0) -> float:
+    """The largest relative error; values below `floor` times the largest one count as that."""
+    size = np.maximum(np.abs(wanted), np.abs(wanted).max() * floor)
+    return float(np.max(np.abs(found - wanted) / np.where(size == 0, 1, size)))

@@ -100,4 +100,4 @@ def test_a_time_limit_that_is_no_time(tmp_path: Path, monkeypatch: pytest.Monkey
     artifact = snndeploy.load(small_artifact(tmp_path / "small.snn"))
     with pytest.raises(BadInput) as error:
         snndeploy.run(artifact, np.zeros((1, 3, 4), np.int64), target="loihi2-lava")
-    assert error.value.lines() == ["$SNNDEPLOY_LAVA_TIME_LIMIT: expected seconds above 0, found 'soon'"]
+    assert error.value.lines() == ["$SNNDEPLOY_LAVA_TIME_LIMIT: expected seconds above 0 and below 1e6, found 'soon'"]
