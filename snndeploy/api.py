@@ -13,7 +13,7 @@ from snndeploy import __version__
 from snndeploy.artifact import Artifact
 from snndeploy.errors import BadInput
 from snndeploy.inputs import Samples, payloads
-from snndeploy.runs import Run, all_probes, in_sample_time
+from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time
 from snndeploy.simulators import engine_of, engines
 from snndeploy.targets.loihi2.place import place
 from snndeploy.targets.loihi2.quantize import InputRange, Quantize
@@ -92,25 +92,31 @@ def run(
     *,
     target: str = "loihi2-sim",
     probes: Collection[str] = (),
+    view: str = "lava",
     advance: Advance = _silent,
     where: str = "input",
 ) -> Run:
     """Run samples (samples, steps, *input_shape) on a target, every sample from rest.
 
-    `probes` are names `POPULATION.u`, `.v` or `.spikes`; `advance` is told of finished samples. Raises BadInput for
-    samples that the program does not take, Missing where the target is not there.
+    `probes` are names `POPULATION.u`, `.v` or `.spikes`; with `view="chip"` a probed v is 128 where the neuron spikes,
+    as a state probe of Loihi 2 reads it, and not 0, as Lava and the definition have it. `advance` is told of finished
+    samples. Raises BadInput for samples that the program does not take, Missing where the target is not there.
     """
     program = artifact.program
     name, engine = engine_of(target)
     unknown = sorted(set(probes) - set(all_probes(program)))
     if unknown:
         raise BadInput("probe", f"no probe {', '.join(unknown)}; known: {', '.join(all_probes(program))}")
+    if view not in VIEWS:
+        raise BadInput("view", f"expected {' or '.join(VIEWS)}, found {view!r}")
+    chip = chip_probes(program, probes) if view == "chip" else {}
     sent = payloads(program, x, where)
     output = f"{program.output().name}.spikes"
     steps = next(iter(sent.values())).shape[1]
-    raw = engine.simulate(program, sent, sorted({output, *probes}), advance)
+    raw = engine.simulate(program, sent, sorted({output, *probes, *chip.values()}), advance)
     seen = {probe: in_sample_time(program, probe, record, steps) for probe, record in raw.items()}
-    made_by = {"snndeploy": __version__, "target": target, "engine": name, "artifact": artifact.sha256()}
+    seen.update({probe: chip_view(seen[probe], seen[spikes]) for probe, spikes in chip.items()})
+    made_by = {"snndeploy": __version__, "target": target, "engine": name, "artifact": artifact.sha256(), "view": view}
     answer = Run(seen[output], {probe: seen[probe] for probe in probes}, made_by)
     answer.check(program)
     return answer

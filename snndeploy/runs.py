@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.errors import Problems
+from snndeploy.errors import BadInput, Problems
 from snndeploy.files import atomic_write, npz_bytes
 from snndeploy.program import Population, Program
 from snndeploy.registry import part
 from snndeploy.values import frozen_mapping
+
+VIEWS = ("lava", "chip")  # of v in a step in which a neuron spikes: what Lava reads, or a state probe of Loihi 2
+CHIP_SPIKING_V = 128  # read so in the recording of the NIR paper: paper/01_lif/lif_lava_loihi_fixed.csv
+CHIP_RECORDED = ("lif",)  # the models of which there is a recording
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,26 @@ def in_sample_time(program: Program, probe: str, record: NDArray[Any], steps: in
     """Raw steps (samples, steps + latency, size) of a population to the sample's own steps, in its shape."""
     end = program.end(probe.rpartition(".")[0])
     return record[:, end.start : end.start + steps].reshape(len(record), steps, *end.shape)
+
+
+def chip_view(v: NDArray[Any], spikes: NDArray[np.bool_]) -> NDArray[Any]:
+    """v (int32, of any shape) as a state probe of Loihi 2 reads it: 128 where the neuron spikes, and not 0.
+
+    The register holds the state of the refractory period there; the next step goes on from 0 as in the definition.
+    """
+    return np.where(spikes, np.array(CHIP_SPIKING_V, v.dtype), v)
+
+
+def chip_probes(program: Program, probes: Collection[str]) -> dict[str, str]:
+    """Each probe of a v among `probes` -> that of the spikes that its chip view needs.
+
+    Raises BadInput for models of which no recording says what the chip reads.
+    """
+    names = {probe: probe.rpartition(".")[0] for probe in probes if probe.endswith(".v")}
+    models = {p.name: p.neuron for p in program.populations if p.name in names.values()}
+    unknown = [f"{name} is {model}" for name, model in models.items() if model not in CHIP_RECORDED]
+    if unknown:
+        raise BadInput(
+            "probe", f"the chip's view of v is known for {' and '.join(CHIP_RECORDED)}: {', '.join(unknown)}"
+        )
+    return {probe: f"{name}.spikes" for probe, name in names.items()}

@@ -19,6 +19,10 @@ def command(
     probe: Annotated[
         list[str] | None, typer.Option("--probe", help="Record POPULATION.u, .v or .spikes; may be repeated.")
     ] = None,
+    probe_view: Annotated[
+        str,
+        typer.Option("--probe-view", help="v in a spiking step: 0 as lava reads it, or 128 as a chip's probe does."),
+    ] = "lava",
     input_range: InputRangeOption = None,
     calibrate: Calibrate = None,
     as_json: Json = False,
@@ -32,7 +36,9 @@ def command(
     arrays, labels = read_samples(input)
     samples = len(next(iter(arrays.values())))
     with progress(f"running on {target}", samples) as advance:
-        answer = run(artifact, arrays, target=target, probes=probe or (), advance=advance, where=str(input))
+        answer = run(
+            artifact, arrays, target=target, probes=probe or (), view=probe_view, advance=advance, where=str(input)
+        )
     if output is not None:
         answer.save(output)
     accuracy = None if labels is None or not len(labels) else float((answer.predictions == labels).mean())
