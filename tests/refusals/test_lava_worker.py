@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -101,3 +102,31 @@ def test_a_time_limit_that_is_no_time(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(BadInput) as error:
         snndeploy.run(artifact, np.zeros((1, 3, 4), np.int64), target="loihi2-lava")
     assert error.value.lines() == ["$SNNDEPLOY_LAVA_TIME_LIMIT: expected seconds above 0 and below 1e6, found 'soon'"]
+
+
+def test_a_worker_learns_that_its_parent_was_killed(tmp_path: Path) -> None:
+    """Its standard input ends with the parent; the real worker then ends itself and all of Lava's processes."""
+    ended = tmp_path / "ended"
+    started = tmp_path / "started"
+    small_artifact(tmp_path / "small.snn")
+    np.savez(tmp_path / "x.npz", x=np.zeros((1, 3, 4), np.int64))
+    python = fake_python(tmp_path, f"touch {started}; cat > /dev/null; touch {ended}")
+    root = str(Path(__file__).parents[2])
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "snndeploy", "verify", "small.snn", "--input", "x.npz"],
+        cwd=tmp_path,
+        env={**os.environ, "SNNDEPLOY_LAVA_PYTHON": python, "PYTHONPATH": root},
+        stderr=subprocess.DEVNULL,
+    )
+    assert _appears(started)
+    assert not ended.exists()
+    parent.kill()
+    parent.wait()
+    assert _appears(ended)
+
+
+def _appears(path: Path) -> bool:
+    end = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return path.exists()
