@@ -147,7 +147,10 @@ def dense(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProce
         "sign_mode": SignMode[entry["sign_mode"].upper()],
         "num_message_bits": entry["message_bits"],
     }
-    return DelayDense(delays=entry["delay"], **options) if entry["delay"] else Dense(**options)
+    delays = arrays.get(f"{entry['name']}.delays")
+    if delays is None and not entry["delay"]:
+        return Dense(**options)
+    return DelayDense(delays=entry["delay"] if delays is None else delays.astype(int) + entry["delay"], **options)
 
 
 def lif(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:

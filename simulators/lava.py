@@ -117,7 +117,8 @@ def _write_job(job: Job, place: Path) -> None:
     }
     arrays: dict[str, NDArray[Any]] = {f"{name}.payloads": x for name, x in job.payloads.items()}
     arrays.update({f"{p.name}.{key}": value for p in program.populations for key, value in p.parameters.items()})
-    arrays.update({f"{q.name}.weights": q.weights for q in program.projections})
+    for q in program.projections:
+        arrays.update({f"{q.name}.{key}": array for key, array in {"weights": q.weights, **q.extra}.items()})
     place.mkdir()
     (place / "job.json").write_text(json.dumps(description))
     np.savez(place / "arrays.npz", allow_pickle=False, **arrays)

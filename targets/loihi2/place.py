@@ -44,7 +44,7 @@ def synapse_bytes(program: Program, population: Population, neurons: int) -> int
     words = 0
     for q in program.projections:
         if q.target == population.name:
-            synapse_bits = q.weight_bits + (limits.DELAY_BITS if q.delay else 0)
+            synapse_bits = q.weight_bits + (limits.DELAY_BITS if q.delay or "delays" in q.extra else 0)
             entry_bits = limits.SYNAPSE_PREFIX_BITS + neurons * synapse_bits
             words += program.end(q.source).size * -(-entry_bits // limits.SYNAPSE_WORD_BITS)
     return words * limits.SYNAPSE_WORD_BITS // 8
