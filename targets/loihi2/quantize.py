@@ -197,9 +197,8 @@ def _layer(
     for q in network.projections:
         if q.target == p.name:
             entry = messages.get(q.source, Input(q.source, (1,)))
-            afferents.append(
-                Afferent(q.name, q.source, q.weights / entry.scale, entry.minimum, entry.maximum, times.delays[q.name])
-            )
+            low, high = min(entry.minimum, 0), max(entry.maximum, 0)  # before its first message a projection brings 0
+            afferents.append(Afferent(q.name, q.source, q.weights / entry.scale, low, high, times.delays[q.name]))
     bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
     has_memory = bool((du < limits.DECAY_MAX).any())
     if has_memory and bias.any():

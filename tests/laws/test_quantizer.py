@@ -84,6 +84,20 @@ def test_the_bound_is_reached_where_the_worst_input_is_constant() -> None:
     assert np.abs(u).max() == program.report[0].bound * 2**23
 
 
+def test_the_bound_covers_the_steps_before_a_delayed_message_arrives() -> None:
+    """A range without 0: two paths cancel once both are there, and only then."""
+    weights = np.full((1, 1), 1.0)
+    network = Network(
+        (Population("in", (1,), "input"), layer("out", 1)),
+        (Projection("a", "in", "out", weights), Projection("b", "in", "out", -weights, delay=1)),
+        ("out",),
+        1e-4,
+    )
+    program = Quantize(input=InputRange("graded", 2000, 2001))(network)
+    u = reference.simulate(program, payloads(program, np.full((1, 4, 1), 2001)), ["out.u"])["out.u"]
+    assert 0 < np.abs(u).max() <= program.report[0].bound * 2**23
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 def test_error_falls_with_bits(alpha: float) -> None:
     network = two_layers(np.random.default_rng(1), alpha=alpha)
