@@ -38,7 +38,9 @@ def make_model(name: str, weights: str | os.PathLike[str] | None = None) -> nn.M
     except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise BadInput(name, f"failed with {type(error).__name__}: {error}".replace("\n", " ")) from error
     finally:
-        sys.path.remove(folder)
+        os.chdir(folder)  # the other paths of the command are relative to it
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
     if not isinstance(model, nn.Module):
         raise BadInput(name, f"expected {factory_name}() to return a torch.nn.Module, found {type(model).__name__}")
     if weights is not None:

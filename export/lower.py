@@ -8,6 +8,7 @@ depends on the order of the nodes in the graph, which HDF5 does not keep.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -15,18 +16,16 @@ import nir
 import numpy as np
 
 from snndeploy.errors import Problems, shortened
-from snndeploy.export import metadata, nir_neurons
-from snndeploy.export.names import legal
+from snndeploy.export import composition, metadata, nir_neurons
+from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, shape
+from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
-MAX_WEIGHTS = 2**24  # of one projection, which is dense: 128 MiB of float64
-WEIGHTS = (nir.Affine, nir.Linear)
-STATELESS = (*WEIGHTS, nir.Flatten)
+BLOCK = 2**16  # numbers: half a MiB, so that a product stays in a processor's cache
 SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
 
-Edge = tuple[str, str]
 Key = tuple[str, str, int]  # source, target, delay in steps
 
 
@@ -58,9 +57,13 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, nir_neurons.CLASSES) and (cell := nir_neurons.from_nir(name, node, step, problems)):
             cells[name] = cell
-    signals = _signals(graph, said.delays if said else {}, problems)
     problems.raise_if_any()
-    weights = _weights(signals, cells, said is None, problems, notes)
+    order, delays = composition.stateless_order(graph, problems), said.delays if said else {}
+    composition.check(graph, order, delays, said is None, problems)
+    problems.raise_if_any()
+    signals = _signals(graph, order, delays, problems)
+    problems.raise_if_any()
+    weights = _weights(signals, cells, said is None, notes)
     (input_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Input))
     (output_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Output))
     output = _read_out(output_name, signals[output_name], cells.keys(), problems)
@@ -71,7 +74,7 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
         notes.append(
             "NIR does not say the reset kind: assumed 'zero' (v becomes 0 on the spiking step) for all neurons"
         )
-    populations = [Population(names[input_name], _shape(graph.nodes[input_name]), "input")]
+    populations = [Population(names[input_name], shape(graph.nodes[input_name]), "input")]
     for name, cell in cells.items():
         reset = said.resets[name] if said else "zero"
         populations.append(_population(names[name], cell, signals[name].bias, reset))
@@ -109,11 +112,11 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
         problems.require(
             len(found) == 1, "", f"expected one {kind.__name__}, found {len(found)}: {shortened(found)}".rstrip(": ")
         )
-    edges = [(str(source), str(target)) for source, target in graph.edges]
-    for source, target in sorted(set(edges)):
+    edges = Counter((str(source), str(target)) for source, target in graph.edges)
+    for source, target in sorted(edges):
         for end in {source, target} - graph.nodes.keys():
             problems.add(f"{source} -> {target}", f"an edge of a node {end!r} that is not in the graph")
-        problems.require(edges.count((source, target)) == 1, f"{source} -> {target}", "the edge is there twice")
+        problems.require(edges[source, target] == 1, f"{source} -> {target}", "the edge is there twice")
     sources, targets = {source for source, _ in edges}, {target for _, target in edges}
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, nir.Input):
@@ -124,44 +127,31 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
             problems.require(name in sources, name, "no edge leaves it; connect it or leave it out")
         if isinstance(node, nir.Output):
             problems.require(name not in sources, name, "an edge leaves the Output")
+        if isinstance(node, WEIGHTS):
+            found = np.shape(node.weight)
+            text = f"expected (outputs, inputs), found the shape {found}"
+            problems.require(len(found) == 2, f"{name}.weight", text)
 
 
-def _signals(graph: nir.NIRGraph, delays: Mapping[Edge, int], problems: Problems) -> dict[str, _Signal]:
+def _signals(
+    graph: nir.NIRGraph, order: list[str], delays: Mapping[Edge, int], problems: Problems
+) -> dict[str, _Signal]:
     """What arrives at each neuron and at the Output, and what leaves each other node."""
-    edges: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for source, target in sorted(graph.edges):
-        edges[target].append(source)
-    sent = {
-        name: _population_signal(name, node)
-        for name, node in graph.nodes.items()
-        if isinstance(node, (nir.Input, *nir_neurons.CLASSES))
-    }
-    waiting = {name for name, node in graph.nodes.items() if isinstance(node, STATELESS)}
-    while waiting:
-        ready = sorted(name for name in waiting if not waiting & set(edges[name]))
-        if not ready:
-            problems.add(
-                shortened(sorted(waiting)), "a loop without a neuron, or nodes behind one; put a neuron into the loop"
-            )
-            problems.raise_if_any()
-        for name in ready:
-            sent[name] = _transformed(
-                name, graph.nodes[name], _sum(name, edges[name], sent, delays, problems), problems
-            )
-        waiting -= set(ready)
-    ends = {name for name, node in graph.nodes.items() if isinstance(node, (nir.Output, *nir_neurons.CLASSES))}
+    sources = composition.sources(graph)
+    sent = {name: _population_signal(name, node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
+    for name in order:
+        sent[name] = _transformed(name, graph.nodes[name], _sum(name, sources[name], sent, delays, problems), problems)
     arriving = {}
-    for name in sorted(ends):
-        node = graph.nodes[name]
-        signal = _sum(name, edges[name], sent, delays, problems)
-        expected = math.prod(_shape(node))
-        problems.require(signal.size == expected, name, f"expected {expected} values, {signal.size} arrive")
-        arriving[name] = signal
+    for name, node in sorted(graph.nodes.items()):
+        if isinstance(node, ENDS):
+            signal = arriving[name] = _sum(name, sources[name], sent, delays, problems)
+            expected = math.prod(shape(node))
+            problems.require(signal.size == expected, name, f"expected {expected} values, {signal.size} arrive")
     return {**sent, **arriving}
 
 
 def _population_signal(name: str, node: nir.NIRNode) -> _Signal:
-    return _Signal(math.prod(_shape(node)), {(name, 0): None})
+    return _Signal(math.prod(shape(node)), {(name, 0): None})
 
 
 def _sum(
@@ -181,12 +171,7 @@ def _sum(
         bias = bias + sent[source].bias
         for (origin, steps), matrix in sent[source].terms.items():
             key = (origin, steps + delay)
-            if key in total:
-                if not _fits(name, size, size, problems):
-                    continue
-                total[key] = _dense(total[key], size) + _dense(matrix, size)
-            else:
-                total[key] = matrix
+            total[key] = _dense(total[key], size) + _dense(matrix, size) if key in total else matrix
     return _Signal(size, total, bias)
 
 
@@ -196,9 +181,6 @@ def _transformed(name: str, node: nir.NIRNode, signal: _Signal, problems: Proble
         return signal  # signals are flat already, in the same (C) order
     weight = np.asarray(node.weight, np.float64)
     offset = np.asarray(getattr(node, "bias", np.zeros(weight.shape[0])), np.float64)
-    text = f"expected (outputs, inputs), found the shape {weight.shape}"
-    if not problems.require(weight.ndim == 2, f"{name}.weight", text):
-        return _Signal(signal.size)
     outputs, inputs = weight.shape
     good = [
         problems.require(
@@ -211,83 +193,52 @@ def _transformed(name: str, node: nir.NIRNode, signal: _Signal, problems: Proble
     good.append(problems.require(signal.size == inputs, name, f"expected {inputs} values, {signal.size} arrive"))
     if not all(good):
         return _Signal(outputs)
-    terms: dict[tuple[str, int], Floats | None] = {}
-    for key, matrix in signal.terms.items():
-        if matrix is None:
-            terms[key] = weight
-        elif _fits(name, outputs, matrix.shape[1], problems):
-            terms[key] = _product(weight, matrix)
-    passed = _product(weight, np.broadcast_to(signal.bias, inputs)[:, None])[:, 0]
+    terms = {k: weight if matrix is None else _product(weight, matrix) for k, matrix in signal.terms.items()}
+    passed = np.zeros(outputs)
+    if np.any(signal.bias):
+        passed = _product(weight, np.broadcast_to(signal.bias, inputs)[:, None])[:, 0]
     return _Signal(outputs, terms, passed + offset)
 
 
 def _product(a: Floats, b: Floats) -> Floats:
     """The matrix product, summed in one order: BLAS has another on every machine, and artifacts must be the same."""
     total = np.zeros((a.shape[0], b.shape[1]))
-    for column, row in zip(a.T, b, strict=True):
-        total += np.outer(column, row)
+    count = max(1, BLOCK // max(1, b.shape[1]))
+    for start in range(0, len(a), count):
+        rows = slice(start, start + count)
+        for column, row in zip(a[rows].T, b, strict=True):
+            total[rows] += np.outer(column, row)
     return total
 
 
 def _weights(
-    signals: Mapping[str, _Signal], cells: Mapping[str, Neuron], assume: bool, problems: Problems, notes: list[str]
+    signals: Mapping[str, _Signal], cells: Mapping[str, Neuron], assume: bool, notes: list[str]
 ) -> dict[Key, Floats]:
     """The weights into every neuron node by source, target and delay, gains multiplied in."""
     found: dict[Key, Floats] = {}
     for target, cell in cells.items():
-        size = signals[target].size
         for (source, given), matrix in signals[target].terms.items():
             delay = given
             if source == target and given == 0 and assume:
                 delay = 1
                 notes.append(f"NIR does not say the delay of the loop of {target!r} to itself: assumed one step")
-            if matrix is not None or _fits(target, size, size, problems):
-                found[source, target, delay] = cell.gain.reshape(-1, 1) * _dense(matrix, size)
-    _check_loops({(source, target) for source, target, delay in found if delay == 0}, assume, problems)
+            found[source, target, delay] = cell.gain.reshape(-1, 1) * _dense(matrix, signals[target].size)
     return found
 
 
 def _named(weights: Mapping[Key, Floats], names: Mapping[str, str]) -> tuple[Projection, ...]:
     """The projections, sorted: `SOURCE-TARGET`, with `.DELAY` where there are several between the two."""
-    pairs = [(source, target) for source, target, _ in weights]
-    projections = []
+    pairs = Counter((source, target) for source, target, _ in weights)
+    projections, taken = list[Projection](), set[str]()
     for (source, target, delay), matrix in sorted(weights.items(), key=lambda item: item[0]):
-        several = f".{delay}" if pairs.count((source, target)) > 1 else ""
+        several = f".{delay}" if pairs[source, target] > 1 else ""
         source, target = names[source], names[target]
-        projections.append(Projection(f"{source}-{target}{several}", source, target, matrix, delay))
+        name = f"{source}-{target}{several}"
+        if name in taken:  # the names of populations may hold "-" and "." too
+            name = shortened_name(name, f"{source} {target} {delay}")
+        taken.add(name)
+        projections.append(Projection(name, source, target, matrix, delay))
     return tuple(projections)
-
-
-def _check_loops(edges: set[Edge], assume: bool, problems: Problems) -> None:
-    """Report loops of projections without a delay, by the names of the populations on and between them."""
-    loop = sorted(_in_loops(edges))
-    why = "NIR does not say which projection waits a step" if assume else "the metadata gives none of its edges a delay"
-    if loop:
-        problems.add(
-            shortened(loop),
-            f"a loop without a delay: {why}; export it with snndeploy, or give an edge a delay in the metadata",
-        )
-
-
-def _in_loops(edges: set[Edge]) -> set[str]:
-    """The ends of edges that are left when what nothing leads to, and what leads to nothing, is taken away."""
-    left = {end for edge in edges for end in edge}
-    for way in (edges, {(target, source) for source, target in edges}):
-        leads_to: dict[str, list[str]] = {name: [] for name in left}
-        count = dict.fromkeys(left, 0)
-        for source, target in way:
-            if source in left and target in left:
-                leads_to[source].append(target)
-                count[target] += 1
-        bare = [name for name in left if count[name] == 0]
-        while bare:
-            name = bare.pop()
-            left.discard(name)
-            for target in leads_to[name]:
-                count[target] -= 1
-                if count[target] == 0:
-                    bare.append(target)
-    return left
 
 
 def _read_out(name: str, signal: _Signal, populations: Collection[str], problems: Problems) -> str:
@@ -307,15 +258,5 @@ def _population(name: str, cell: Neuron, arriving_bias: Floats | float, reset: s
     return Population(name, cell.gain.shape, "lif", parameters, bias if bias.any() else None, reset)
 
 
-def _shape(node: nir.NIRNode) -> tuple[int, ...]:
-    shape = node.input_type["input"] if isinstance(node, (nir.Input, nir.Output)) else np.shape(node.v_threshold)
-    return tuple(int(length) for length in shape)
-
-
 def _dense(matrix: Floats | None, size: int) -> Floats:
     return np.eye(size) if matrix is None else matrix
-
-
-def _fits(name: str, rows: int, columns: int, problems: Problems) -> bool:
-    text = f"a projection of {rows} x {columns} weights; at most {MAX_WEIGHTS} fit"
-    return problems.require(rows * columns <= MAX_WEIGHTS, name, text)

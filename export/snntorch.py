@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.errors import BadInput, CheckFailed
+from snndeploy.errors import BadInput, CheckFailed, Problems
 from snndeploy.export import metadata
 from snndeploy.export.lower import DEFAULT_DT, lower
 from snndeploy.export.snntorch_neurons import KINDS
@@ -25,6 +27,7 @@ from snndeploy.network import Floats, Network
 with extras():
     import torch
     from torch import nn
+    from torch.nn.parameter import is_lazy
 
 STEPS = 40
 STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16, 32)  # of the random inputs, in multiples of the sample's largest value
@@ -66,9 +69,10 @@ def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0)
 def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> Export:
     """Export `model` to NIR and run both side by side.
 
-    `model` is an `nn.Sequential` or a module whose `forward` makes one time step; it is left as it was. `sample` is
-    one input without a batch dimension (a tensor or array), or its shape (a tuple of ints). `dt` is the length of a
-    time step in seconds, which NIR's time constants need; it changes no spike. `seed` is that of the random inputs.
+    `model` is an `nn.Sequential` or a module whose `forward` makes one time step; it is left as it was (a copy runs, on
+    the CPU). `sample` is one input without a batch dimension (a tensor or array), or its shape (a tuple of ints). `dt`
+    is the length of a time step in seconds, which NIR's time constants need; it changes no spike. `seed` is that of
+    the random inputs.
 
     The first value that forward returns must be the spikes of a neuron: they are the output; states may follow.
     Dropout is left out, and decays are clamped to [0, 1], as snnTorch does. The metadata of the graph records dt,
@@ -80,14 +84,17 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
         raise BadInput("dt", f"expected seconds above 0, found {dt}")
     if seed < 0:
         raise BadInput("seed", f"expected 0 or more, found {seed}")
+    _require_values(model)
     example = _example(sample)
     root = nn.Sequential(model) if is_neuron(model) or not list(model.children()) else model
-    traced = trace(_copy(root), example.shape, dt)
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's forward prints is no result of a command
+        traced = trace(_copy(root), example.shape, dt)
     graph = nir.NIRGraph(traced.nodes, traced.edges)
     metadata.write(graph, metadata.Metadata(dt, traced.resets, traced.delays))
     network = lower(graph)
     x = drives(example, seed)
-    expected = _run_model(_copy(root), traced, x)
+    with contextlib.redirect_stdout(sys.stderr):
+        expected = _run_model(_copy(root), traced, x)
     found = simulate(network, x)
     for name in network.order():
         if name in found:
@@ -110,16 +117,35 @@ def drives(example: Floats, seed: int) -> Floats:
 
 
 def _example(sample: Any) -> Floats:
-    if isinstance(sample, (tuple, list)) and all(isinstance(length, int) for length in sample):
-        if not sample or min(sample) < 1:
-            raise BadInput("sample", f"expected a shape of lengths above 0, found {tuple(sample)}")
-        return np.ones(tuple(sample))
-    array = sample.detach().cpu().numpy() if isinstance(sample, torch.Tensor) else np.asarray(sample)
+    if isinstance(sample, (tuple, list)) and all(isinstance(length, (int, np.integer)) for length in sample):
+        lengths = tuple(map(int, sample))
+        if not lengths or min(lengths) < 1:
+            raise BadInput("sample", f"expected a shape of lengths above 0, found {lengths}")
+        return np.ones(lengths)
+    expected = "expected one input of finite numbers without a batch dimension, or its shape"
+    if isinstance(sample, torch.Tensor):
+        if sample.is_meta:
+            raise BadInput("sample", f"{expected}; found a tensor without values (on the device 'meta')")
+        sample = sample.detach().cpu()
+        sample = sample.double().numpy() if sample.is_floating_point() else sample.numpy()
+    array = np.asarray(sample)
+    if array.dtype.kind not in "biuf":
+        raise BadInput("sample", f"{expected}; found {array.dtype}")
     example: Floats = array.astype(np.float64)
     if example.ndim == 0 or example.size == 0 or not np.isfinite(example).all():
-        expected = "expected one input of finite numbers without a batch dimension, or its shape"
         raise BadInput("sample", f"{expected}; found an array of the shape {example.shape}")
     return example
+
+
+def _require_values(model: nn.Module) -> None:
+    """Raise BadInput for parameters and buffers without values: on the device "meta", or lazy and not yet made."""
+    problems = Problems("model")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            problems.add(name, "has no shape yet; run the model once, then export it")
+        elif tensor.is_meta:
+            problems.add(name, "has no values (it is on the device 'meta'); load the trained state, then export it")
+    problems.raise_if_any()
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -23,6 +23,9 @@ with extras():
     from torch import nn
 
 
+TINY = 2.0**-126  # the least normal float32: a membrane potential just above its threshold
+
+
 @dataclass(frozen=True)
 class Kind:
     """A class: the state arguments of its forward, what it returns when it returns states, what its "zero" is.
@@ -106,9 +109,11 @@ def check_features(path: str, module: Any, problems: Problems) -> None:
         f"{name} with state_quant is not supported; snndeploy quantizes later, train with state_quant=False",
     )
     with torch.no_grad():
-        at_threshold = bool(module.spike_grad(torch.zeros(1)).item())
+        at, above = (float(module.spike_grad(torch.full((1,), distance))) for distance in (0.0, TINY))
     text = f"{name} spikes AT its threshold: use a spike_grad that is 0 there, as snntorch.surrogate's are"
-    problems.require(not at_threshold, path, text)
+    problems.require(at == 0, path, text)
+    text = f"{name} gives {above:g} just above its threshold: use a spike_grad that is 1 there"
+    problems.require(above == 1, path, text)
     changed = module.state_function.__name__ != MECHANISMS[int(module.reset_mechanism_val)][1]
     text = f"reset_mechanism became {_mechanism(module)!r} after construction, which snnTorch follows only in part"
     problems.require(not changed, path, f"{text}; give it to {name}(...)")

@@ -41,8 +41,9 @@ class Value:
 class Traced:
     """The graph in parts, and how to run the model beside it.
 
-    `neurons`: node -> module path. `arguments`: further arguments of forward -> (node, state), None where one is
-    not used. `returned`: (node, part) of every tensor that forward returns, flattened; the first is the output.
+    `paths`: node -> module path, `neurons`: those of neurons alone. `arguments`: further arguments of forward ->
+    (node, state), None where one is not used. `returned`: (node, part) of every tensor that forward returns,
+    flattened; the first is the output.
     """
 
     nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Traced:
     neurons: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, tuple[str, str] | None] = field(default_factory=dict)
     returned: list[tuple[str, str]] = field(default_factory=list)
+    paths: dict[str, str] = field(default_factory=dict)
 
     def add(self, path: str, node: nir.NIRNode, source: str | None = None) -> str:
         """Add `node` and the edge from `source`; returns its name, legal, made from `path` and not taken yet."""
@@ -61,6 +63,7 @@ class Traced:
             count += 1
             name = f"{first}.{count}"
         self.nodes[name] = node
+        self.paths[name] = path
         if source is not None:
             self.edges.append((source, name))
         return name
@@ -146,9 +149,9 @@ class _Walk:
 
     def _linear(self, path: str, module: nn.Linear, value: Value) -> Value | None:
         expected = (module.in_features,)
-        text = (
-            f"Linear expects the shape {expected}, found {value.shape} (the batch not counted); put a Flatten before it"
-        )
+        advice = "give the sample without a batch dimension, or " if value.shape[1:] == expected else ""
+        found = f"found {value.shape} (the batch not counted)"
+        text = f"Linear expects the shape {expected}, {found}; {advice}put a Flatten before it"
         if not self.problems.require(value.shape == expected, path, text):
             return None
         node = _affine(path, module, self.problems)
@@ -273,9 +276,19 @@ class _Walk:
             self.traced.returned += [(value.node, part) for part in parts]
         self._check_returned()
         if not self.problems.found:
+            self._check_used()
+        if not self.problems.found:
             node = self.traced.returned[0][0]
             shape = self.traced.nodes[node].output_type["output"]
             self.traced.add("output", nir.Output(np.array(shape)), node)
+
+    def _check_used(self) -> None:
+        """Report what leads nowhere: nir would make a second output of it."""
+        traced = self.traced
+        used = {edge[0] for edge in traced.edges if edge not in traced.delays} | {traced.returned[0][0]}
+        for name in sorted(traced.nodes.keys() - used):
+            what = "its input" if isinstance(traced.nodes[name], nir.Input) else f"the result of {traced.paths[name]!r}"
+            self.problems.add("forward", f"{what} is not used; use it, or leave it out")
 
     def _check_returned(self) -> None:
         threaded = {argument for argument in self.traced.arguments.values() if argument}

@@ -22,6 +22,14 @@ from snndeploy.export.snntorch import export_model, to_nir
 from snndeploy.floats import simulate
 
 STEPS = 40
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test makes its models from the same random numbers, whatever ran before it."""
+    torch.manual_seed(1)
+
+
 RESETS = {
     ("Leaky", "zero", True): "zero",
     ("Leaky", "zero", False): "zero",
@@ -161,23 +169,22 @@ def test_an_ordinary_forward(tmp_path: Path) -> None:
     assert_round_trip(model, (2, 3), tmp_path)
 
 
-torch.manual_seed(1)  # the models below are made when the tests are collected
-
-
 @pytest.mark.parametrize(
-    "model",
+    "make",
     [
-        nn.Sequential(nn.Linear(3, 5), snn.Leaky(1.0, init_hidden=True)),
-        nn.Sequential(nn.Linear(3, 5), snn.Leaky(0.0, init_hidden=True, reset_mechanism="zero")),
-        nn.Sequential(nn.Linear(3, 5), snn.Leaky(1.7, init_hidden=True), nn.Identity()),
-        nn.Sequential(nn.Linear(3, 5), snn.Leaky(torch.rand(1, 5), threshold=torch.rand(5) + 0.1, output=True)),
-        nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 4), snn.Leaky(0.5, init_hidden=True, learn_beta=True)),
-        nn.Sequential(snn.Leaky(0.5, init_hidden=True), nn.Linear(3, 3), snn.Leaky(0.5, init_hidden=True)),
-        nn.Sequential(nn.Linear(3, 5), snn.Leaky(0.5, init_hidden=True, surrogate_disable=True)).double(),
+        lambda: nn.Sequential(nn.Linear(3, 5), snn.Leaky(1.0, init_hidden=True)),
+        lambda: nn.Sequential(nn.Linear(3, 5), snn.Leaky(0.0, init_hidden=True, reset_mechanism="zero")),
+        lambda: nn.Sequential(nn.Linear(3, 5), snn.Leaky(1.7, init_hidden=True), nn.Identity()),
+        lambda: nn.Sequential(nn.Linear(3, 5), snn.Leaky(torch.rand(1, 5), threshold=torch.rand(5) + 0.1, output=True)),
+        lambda: nn.Sequential(
+            nn.Linear(3, 5), nn.Linear(5, 4), snn.Leaky(0.5, threshold=0.1, init_hidden=True, learn_beta=True)
+        ),
+        lambda: nn.Sequential(snn.Leaky(0.5, init_hidden=True), nn.Linear(3, 3), snn.Leaky(0.5, init_hidden=True)),
+        lambda: nn.Sequential(nn.Linear(3, 5), snn.Leaky(0.5, init_hidden=True, surrogate_disable=True)).double(),
     ],
 )
-def test_special_parameters(model: nn.Module, tmp_path: Path) -> None:
-    assert_round_trip(model, (3,), tmp_path)
+def test_special_parameters(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    assert_round_trip(make(), (3,), tmp_path)
 
 
 def test_a_single_neuron_is_a_model() -> None:
@@ -247,7 +254,7 @@ def test_a_difference_is_reported_and_nothing_exported(monkeypatch: pytest.Monke
     class Doubled(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.lif = snn.Leaky(0.5, init_hidden=True, spike_grad=lambda x: 2 * (x > 0).float())
+            self.lif = snn.Leaky(0.5, init_hidden=True, spike_grad=lambda x: (x > 0).float() + (x > 0.5).float())
 
         def forward(self, x: Any) -> Any:
             return self.lif(x)

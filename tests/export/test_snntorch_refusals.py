@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import snntorch as snn
 import torch
@@ -130,7 +131,9 @@ def test_weights() -> None:
 
 def test_shapes() -> None:
     expected = "Linear expects the shape (4,), found {} (the batch not counted); put a Flatten before it"
-    assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (1, 4)) == ["model: 0: " + expected.format((1, 4))]
+    batch = expected.replace("put a", "give the sample without a batch dimension, or put a")
+    for shape in ((1, 4), (16, 4)):
+        assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), shape) == ["model: 0: " + batch.format(shape)]
     assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (5,)) == ["model: 0: " + expected.format((5,))]
     merged = "Flatten merges the batch; use start_dim=1"
     assert refusals(nn.Sequential(nn.Flatten(0), leaky())) == [f"model: 0: {merged}"]
@@ -186,6 +189,9 @@ def test_loops_over_time_and_conditions() -> None:
     assert line.endswith("); write it for one time step, without loops or conditions on tensors")
 
 
+SAMPLE = "sample: expected one input of finite numbers without a batch dimension, or its shape"
+
+
 @pytest.mark.parametrize(
     ("sample", "dt", "expected"),
     [
@@ -194,14 +200,52 @@ def test_loops_over_time_and_conditions() -> None:
         (
             torch.tensor([1.0, torch.nan]),
             1e-4,
-            "sample: expected one input of finite numbers without a batch dimension, or its shape; "
-            "found an array of the shape (2,)",
+            f"{SAMPLE}; found an array of the shape (2,)",
         ),
         ((4,), 0.0, "dt: expected seconds above 0, found 0.0"),
+        (torch.ones(2, dtype=torch.complex64), 1e-4, f"{SAMPLE}; found complex64"),
+        (["a"], 1e-4, f"{SAMPLE}; found <U1"),
+        (torch.ones(2, device="meta"), 1e-4, f"{SAMPLE}; found a tensor without values (on the device 'meta')"),
     ],
 )
 def test_samples_and_time_steps(sample: Any, dt: float, expected: str) -> None:
     assert refusals(leaky(), sample, dt) == [expected]
+
+
+@pytest.mark.parametrize("sample", [(np.int64(2), 3), torch.Size((2, 3)), torch.ones(2, 3, dtype=torch.bfloat16)])
+def test_other_samples(sample: Any) -> None:
+    assert export_model(leaky(), sample).network.population("input").shape == (2, 3)
+
+
+def test_a_negative_seed() -> None:
+    with pytest.raises(BadInput) as refused:
+        export_model(leaky(), (4,), seed=-1)
+    assert refused.value.lines() == ["seed: expected 0 or more, found -1"]
+
+
+def test_models_without_values() -> None:
+    advice = "has no values (it is on the device 'meta'); load the trained state, then export it"
+    meta = nn.Sequential(nn.Linear(4, 4, device="meta"), leaky())
+    assert refusals(meta) == [f"model: 0.weight: {advice}", f"model: 0.bias: {advice}"]
+    lazy = nn.Sequential(nn.LazyLinear(4, bias=False), leaky())
+    assert refusals(lazy) == ["model: 0.weight: has no shape yet; run the model once, then export it"]
+
+
+UNUSED = "is not used; use it, or leave it out"
+
+
+def test_unused_branches() -> None:
+    def branch(self: Any, x: Any) -> Any:
+        self.l2(x)
+        self.recurrent(x)
+        return self.lif(x)
+
+    recurrent = snn.RLeaky(0.5, linear_features=4, init_hidden=True)
+    model = made(branch, lif=leaky(), l2=nn.Linear(4, 2), recurrent=recurrent)
+    assert refusals(model) == [
+        f"model: forward: the result of 'l2' {UNUSED}",
+        f"model: forward: the result of 'recurrent' {UNUSED}",
+    ]
 
 
 def test_the_package_loads_no_torch() -> None:
@@ -214,6 +258,12 @@ def test_a_neuron_that_spikes_at_its_threshold_is_refused() -> None:
     model = nn.Sequential(snn.Leaky(0.5, init_hidden=True, spike_grad=lambda x: (x >= 0).float()))
     (line,) = refusals(model)
     assert line.endswith("Leaky spikes AT its threshold: use a spike_grad that is 0 there, as snntorch.surrogate's are")
+
+
+def test_a_neuron_that_does_not_spike_just_above_its_threshold_is_refused() -> None:
+    model = nn.Sequential(snn.Leaky(0.5, init_hidden=True, spike_grad=lambda x: (x > 1e-9).float()))
+    (line,) = refusals(model)
+    assert line == "model: 0: Leaky gives 0 just above its threshold: use a spike_grad that is 1 there"
 
 
 def test_recurrence_of_one_weight_is_refused_by_name() -> None:

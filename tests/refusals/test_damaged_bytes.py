@@ -94,25 +94,33 @@ def test_npz(tmp_path: Path, alarm: Callable[[], None]) -> None:
     assert read_or_refuse(read_npz, data, tmp_path / "x.npz", alarm) > CASES // 2
 
 
-def test_a_chunk_stored_in_no_bytes(tmp_path: Path) -> None:
-    """HDF5 2.0.0 takes the length of a checksum off the stored size, and crashes the process."""
-    write_nir(nir_graph(), tmp_path / "bad.nir")
-    data = bytearray((tmp_path / "bad.nir").read_bytes())
-    with h5py.File(tmp_path / "bad.nir") as file:
+@pytest.mark.parametrize(
+    ("field", "change", "expected"),
+    [
+        ("size", 0, "in 0 bytes at"),  # HDF5 2.0.0 takes 4 bytes of a checksum off it, and crashes the process
+        ("size", 3, "in 3 bytes at"),
+        ("mask", 1, "bytes at"),
+        ("place", 2**40, f"bytes at {2**40}"),
+    ],
+)
+def test_a_chunk_that_is_not_there_as_a_whole(field: str, change: int, expected: str, tmp_path: Path) -> None:
+    """In the index of chunks: size (4 bytes), mask of skipped filters (4), first element (8 a dimension), place (8)."""
+    path = tmp_path / "bad.nir"
+    write_nir(nir_graph(), path)
+    with h5py.File(path) as file:
         dataset = next(d for d in _datasets(file) if d.chunks is not None)
-        size = dataset.id.get_chunk_info(0).size
-    places = [i for i in range(len(data) - 8) if data[i : i + 8] == size.to_bytes(4, "little") + bytes(4)]
-    assert places
-    found = []
-    for place in places:
-        changed = data.copy()
-        changed[place] = 0
-        (tmp_path / "bad.nir").write_bytes(changed)
-        try:
-            read_nir(tmp_path / "bad.nir")
-        except BadInput as error:
-            found += error.lines()
-    assert any("is stored in 0 bytes at" in line for line in found)
+        chunk, name = dataset.id.get_chunk_info(0), dataset.name
+    data = bytearray(path.read_bytes())
+    size, place = chunk.size.to_bytes(4, "little") + bytes(4), chunk.byte_offset.to_bytes(8, "little")
+    at = data.index(place)
+    entry = data.rindex(size, 0, at)
+    assert data.count(place) == 1
+    start, length = {"size": (entry, 4), "mask": (entry + 4, 4), "place": (at, 8)}[field]
+    data[start : start + length] = change.to_bytes(length, "little")
+    path.write_bytes(data)
+    (line,) = lines_of(read_nir, path, 0)
+    assert line.startswith(f"{path}: {name}: damaged: its chunk 0 is stored in ")
+    assert expected in line
 
 
 def _datasets(file: h5py.File) -> list[h5py.Dataset]:
