@@ -50,7 +50,7 @@ def worker_python() -> Path:
 
 def has_worker() -> bool:
     """Whether there is an interpreter to try; one that `$SNNDEPLOY_LAVA_PYTHON` names counts, right or wrong."""
-    return _is_installed_here() or "SNNDEPLOY_LAVA_PYTHON" in os.environ or _is_made()
+    return _is_installed_here() or bool(os.environ.get("SNNDEPLOY_LAVA_PYTHON")) or _is_made()
 
 
 def _is_installed_here() -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from snndeploy.errors import BadInput
@@ -22,13 +23,19 @@ def parts(group: str) -> dict[str, str]:
     for info in pkgutil.iter_modules(package.__path__):
         if not info.name.startswith("_") and not info.ispkg:
             found[info.name.replace("_", "-")] = f"{package.__name__}.{info.name}"
-    for point in entry_points(group=f"snndeploy.{group}"):
+    for point in _outsiders(f"snndeploy.{group}"):
         if point.name in found:
             raise BadInput(
                 group, f"the name {point.name!r} is taken twice: by {found[point.name]} and by {point.value}"
             )
         found[point.name] = point.value
     return dict(sorted(found.items()))
+
+
+@cache
+def _outsiders(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, read once: it takes a look at every installed package."""
+    return tuple(entry_points(group=group))
 
 
 def part(group: str, name: str) -> ModuleType:

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples `*_x` (samples, *shape) and labels `*_y` (samples,) from 0 to classes - 1: read-only int64."""
+    """Samples `*_x` (samples, *shape) and labels `*_y` (samples,) from 0 on: read-only int64."""
 
     train_x: Ints
     train_y: Ints
     test_x: Ints
     test_y: Ints
     shape: tuple[int, ...]
-    classes: int
 
     def __post_init__(self) -> None:
         for name in ("train_x", "train_y", "test_x", "test_y"):

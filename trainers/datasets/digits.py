@@ -20,4 +20,4 @@ def load() -> Dataset:
     digits = load_digits()
     split = train_test_split(digits.data, digits.target, test_size=0.3, random_state=0, stratify=digits.target)
     train_x, test_x, train_y, test_y = (np.asarray(part, np.int64) for part in split)
-    return Dataset(train_x, train_y, test_x, test_y, shape=(64,), classes=10)
+    return Dataset(train_x, train_y, test_x, test_y, shape=(64,))
