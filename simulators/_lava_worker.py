@@ -11,6 +11,7 @@ probe that looks at a variable after each step also sets it to zero where the st
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -24,16 +25,20 @@ from lava.magma.core.decorator import implements, requires
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyRefPort
 from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.process.ports.ports import InPort, RefPort
+from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
+from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
 
 CHUNK = 8  # samples between two progress lines
 
@@ -117,10 +122,10 @@ def build(job: dict[str, Any], arrays: dict[str, np.ndarray], folder: Path) -> A
     # After step s of a sample, all that has start s or later rests again, and nothing that it has sent is on its way.
     clear = {name: [(step + 1) % period <= start for step in range(period)] for name, start in starts.items()}
     for entry in job["projections"]:
-        synapses = dense(entry, arrays)
-        sources[entry["source"]].s_out.connect(synapses.s_in)
-        synapses.a_out.connect(sources[entry["target"]].a_in)
-        watch(synapses.a_buff, "", raw_steps, clear[entry["source"]])
+        brought, buffers = synapses(entry, arrays, sources[entry["source"]].s_out)
+        brought.connect(sources[entry["target"]].a_in)
+        for buffer in buffers:
+            watch(buffer, "", raw_steps, clear[entry["source"]])
     for entry in job["populations"]:
         name, process = entry["name"], sources[entry["name"]]
         for state in entry["states"]:
@@ -138,19 +143,99 @@ def watch(variable: Any, path: str, raw_steps: int, clear: list[bool]) -> None:
     StateProbe(variable.shape, path, raw_steps, clear).variable.connect_var(variable)
 
 
-def dense(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:
-    """A projection as Lava's Dense, or DelayDense where it has a delay."""
-    options: dict[str, Any] = {
-        "weights": arrays[f"{entry['name']}.weights"],
+Entry = dict[str, Any]  # of a projection, from job.json
+Synapses = tuple[OutPort, list[Var]]  # where their activation leaves, flat, and the buffers in which it waits
+
+
+def synapses(entry: Entry, arrays: dict[str, np.ndarray], source: OutPort) -> Synapses:
+    """A projection as the Lava processes of its kind, connected to its source."""
+    own = {key: arrays[f"{entry['name']}.{key}"] for key in ("weights", *entry["extra"])}
+    return PROJECTIONS[entry["kind"]](entry, own, source)
+
+
+def connected(process: AbstractProcess, source: OutPort) -> Synapses:
+    source.connect(process.s_in)
+    return process.a_out, [process.a_buff]
+
+
+def options(entry: Entry) -> dict[str, Any]:
+    return {
         "weight_exp": entry["exponent"],
         "num_weight_bits": entry["weight_bits"],
         "sign_mode": SignMode[entry["sign_mode"].upper()],
         "num_message_bits": entry["message_bits"],
     }
-    delays = arrays.get(f"{entry['name']}.delays")
-    if delays is None and not entry["delay"]:
-        return Dense(**options)
-    return DelayDense(delays=entry["delay"] if delays is None else delays.astype(int) + entry["delay"], **options)
+
+
+def delays_of(entry: Entry, p: dict[str, np.ndarray]) -> np.ndarray:
+    """The whole delay of every synapse, of the weights' shape."""
+    delays: np.ndarray = p.get("delays", np.zeros_like(p["weights"])).astype(int) + entry["delay"]
+    return delays
+
+
+def dense(entry: Entry, p: dict[str, np.ndarray], source: OutPort) -> Synapses:
+    """Dense, or DelayDense where there is a delay.
+
+    DelayDense alone shifts a sum of 64 bits; where that can be seen the same synapses are a DelaySparse, which shifts
+    one of 32 as Dense does.
+    """
+    weights, delays = p["weights"], delays_of(entry, p)
+    if not delays.any():
+        return connected(Dense(weights=weights, **options(entry)), source)
+    if entry["exponent"] < 0 and entry["message_bits"]:
+        sparse_delays = csr_matrix(delays * (weights != 0))
+        return connected(DelaySparse(weights=csr_matrix(weights), delays=sparse_delays, **options(entry)), source)
+    return connected(DelayDense(weights=weights, delays=delays, **options(entry)), source)
+
+
+def sparse(entry: Entry, p: dict[str, np.ndarray], source: OutPort) -> Synapses:
+    """Sparse, or DelaySparse where there is a delay."""
+    shape = tuple(math.prod(end) for end in reversed(entry["shapes"]))
+    weights = csr_matrix((p["weights"], p["indices"], p["indptr"]), shape)
+    delays = csr_matrix((delays_of(entry, p), p["indices"], p["indptr"]), shape)
+    if delays.max():
+        return connected(DelaySparse(weights=weights, delays=delays, **options(entry)), source)
+    return connected(Sparse(weights=weights, **options(entry)), source)
+
+
+def conv(entry: Entry, p: dict[str, np.ndarray], source: OutPort) -> Synapses:
+    """Conv, in its layout W, H, C and with its kernel flipped; a delay d is d - 1 more steps in synapses after it.
+
+    Conv ignores its exponent: the weights are shifted beforehand. A single axis is W, beside an H of 1.
+    """
+    channels, *axes = entry["shapes"][0]
+    height = [1] * (2 - len(axes))
+    weights = (p["weights"] << entry["exponent"]).reshape(*p["weights"].shape[:2], *height, *p["weights"].shape[2:])
+    geometry = entry["geometry"]
+    process = Conv(
+        weight=weights[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),
+        input_shape=(*reversed(axes), *height, channels),
+        stride=(*reversed(geometry["stride"]), *height),
+        padding=(*reversed(geometry["padding"]), *[0 for _ in height]),
+        dilation=(*reversed(geometry["dilation"]), *height),
+        groups=geometry["groups"],
+        num_message_bits=entry["message_bits"],
+    )
+    source.reshape((channels, *height, *axes)).transpose((2, 1, 0)).connect(process.s_in)
+    brought = process.a_out.transpose((2, 1, 0)).flatten()
+    if not entry["delay"]:
+        return brought, [process.a_buf]
+    later, buffers = connected(waiting(brought.size, entry["delay"] - 1), brought)
+    return later, [process.a_buf, *buffers]
+
+
+def waiting(size: int, delay: int) -> AbstractProcess:
+    """Synapses of weight 1 that hand on payloads one step and `delay` later."""
+    weights = csr_matrix(np.eye(size, dtype=np.int32))
+    whole = {"sign_mode": SignMode.EXCITATORY, "num_message_bits": 32}
+    return (
+        DelaySparse(weights=weights, delays=weights.astype(int) * delay, **whole)
+        if delay
+        else Sparse(weights=weights, **whole)
+    )
+
+
+PROJECTIONS = {"conv": conv, "dense": dense, "sparse": sparse}
 
 
 def lif(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:

@@ -22,15 +22,17 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.errors import BadInput, Missing
+from snndeploy.errors import BadInput, Missing, Problems
 from snndeploy.integers import Ints
-from snndeploy.program import Program
+from snndeploy.program import Input, Population, Program, Projection
+from snndeploy.projections.conv import geometry
 from snndeploy.registry import part
 from snndeploy.simulators._lava_env import worker_python
 
 TARGET = "loihi2-lava"
 TIME_LIMIT = 300.0  # seconds without a sign of life, after which the worker is killed
 WORKER = Path(__file__).with_name("_lava_worker.py")
+PROJECTIONS = ("conv", "dense", "sparse")  # the kinds that Lava has
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def simulate_jobs(
     jobs: Sequence[Job], advance: Callable[[int], None] = lambda samples: None
 ) -> list[dict[str, NDArray[Any]]]:
     """Run several programs in one worker, one after the other; see `simulate`."""
+    for job in jobs:
+        check(job.program)
     python = worker_python()
     limit = _time_limit()
     with tempfile.TemporaryDirectory(prefix="snndeploy-lava-") as folder:
@@ -69,6 +73,32 @@ def simulate_jobs(
             _write_job(job, place)
         _work([str(python), str(script), *map(str, places)], Path(folder) / "log", limit, advance)
         return [_read_recordings(job, place) for job, place in zip(jobs, places, strict=True)]
+
+
+def check(program: Program) -> None:
+    """Raise BadInput, with all problems together, for what Lava does not model."""
+    problems = Problems(TARGET)
+    for q in program.projections:
+        if not problems.require(q.kind in PROJECTIONS, q.name, f"{q.kind}: Lava 0.10 has no such process"):
+            continue
+        if q.kind == "conv":
+            _check_conv(q, program.end(q.source), problems)
+    problems.raise_if_any()
+
+
+def _check_conv(q: Projection, source: Input | Population, problems: Problems) -> None:
+    """Report what Lava's Conv gets wrong without a word: counts above 127, and sums that no int32 holds."""
+    for name, count in (("groups", geometry(q).groups), ("kernel size", max(q.weights.shape[2:]))):
+        problems.require(count <= 127, q.name, f"Lava's Conv counts in 8 bits: expected {name} to 127, found {count}")
+    reach = conv_reach(q, source)
+    problems.require(reach < 2**31, q.name, f"Lava's Conv adds in 32 bits: expected sums below 2**31, found {reach}")
+
+
+def conv_reach(q: Projection, source: Input | Population) -> int:
+    """A bound of the sums of a convolution. Lava makes them int32 from float64, which is not defined from 2**31 on."""
+    largest = max(-source.minimum, source.maximum) if isinstance(source, Input) else 2**source.message_bits
+    weights = np.abs(q.weights.astype(np.int64)).reshape(len(q.weights), -1)
+    return (largest if q.message_bits else 1) * int(weights.sum(axis=1).max()) << q.exponent
 
 
 def _time_limit() -> float:
@@ -111,6 +141,10 @@ def _write_job(job: Job, place: Path) -> None:
                 "exponent": q.exponent,
                 "delay": q.delay,
                 "message_bits": q.message_bits,
+                "kind": q.kind,
+                "shapes": [program.end(q.source).shape, program.end(q.target).shape],
+                "extra": list(q.extra),
+                "geometry": geometry(q)._asdict() if q.kind == "conv" else {},
             }
             for q in program.projections
         ],

@@ -50,7 +50,7 @@ def _simulate_block(program: Program, payloads: Mapping[str, Ints], probes: Coll
     for name, x in payloads.items():
         sent[name][:, 1 : steps + 1] = x
     populations = program.populations
-    arriving = {p.name: [_synapses(q) for q in program.projections if q.target == p.name] for p in populations}
+    arriving = {p.name: [_synapses(program, q) for q in program.projections if q.target == p.name] for p in populations}
     models = {p.name: part("neurons", p.neuron) for p in populations}
     parameters = {p.name: _ordered(p, models[p.name].PARAMETERS) for p in populations}
     states = {p.name: _rested(models[p.name], parameters[p.name], samples) for p in populations}
@@ -81,9 +81,10 @@ def _rested(model: ModuleType, parameters: list[Ints], samples: int) -> list[Int
     return [np.tile(state, (samples, 1)) for state in model.rest(*parameters)]
 
 
-def _synapses(q: Projection) -> Callable[[Mapping[str, Ints], int], Ints]:
+def _synapses(program: Program, q: Projection) -> Callable[[Mapping[str, Ints], int], Ints]:
     """What the projection brings its target in raw step t, given all that was sent."""
-    parts = part("projections", q.kind).parts(q)
+    kind = part("projections", q.kind)
+    parts = kind.parts(q, program.end(q.source).shape, program.end(q.target).shape)
     graded = q.message_bits > 0
 
     def brought(sent: Mapping[str, Ints], t: int) -> Ints:
@@ -91,7 +92,7 @@ def _synapses(q: Projection) -> Callable[[Mapping[str, Ints], int], Ints]:
         for delay, weighted in parts:
             messages = sent[q.source][:, max(t - 1 - delay, 0)]
             seen = messages if graded else (messages != 0).astype(np.int64)
-            total = total + bring(weighted(seen), q.exponent, graded)
+            total = total + bring(weighted(seen), q.exponent, graded, kind.SUM_BITS)
         return total
 
     return brought

@@ -74,9 +74,12 @@ def effective_weights(weights: Ints, bits: int, sign_mode: str) -> Ints:
     return np.clip(weights, -256 if mixed else 0, 255) >> dropped << dropped
 
 
-def bring(total: Ints, exponent: int, graded: bool) -> Ints:
+def bring(total: Ints, exponent: int, graded: bool, bits: int = 32) -> Ints:
     """The activation that weighted messages of one delay bring: the exponent acts on their sum.
 
-    A graded projection multiplies and adds in 32 bits; a binary one adds weights, and only the result is kept in 32.
+    A graded projection multiplies and adds in 32 bits; a binary one adds weights, and only the result is kept in a
+    register, of `bits` bits, which wraps (24 of a convolution, 32 of the others).
     """
-    return int32(shift(int32(total) if graded else total, np.array(exponent)))
+    shifted = shift(int32(total) if graded else total, np.array(exponent))
+    kept: Ints = ((shifted + 2 ** (bits - 1)) & (2**bits - 1)) - 2 ** (bits - 1)
+    return kept

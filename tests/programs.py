@@ -7,7 +7,10 @@ parameters that are drawn half at random and half from their edges, so that u ov
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,68 +18,142 @@ import numpy as np
 from snndeploy.artifact import Artifact
 from snndeploy.integers import Ints, effective_weights
 from snndeploy.neurons.lif import PARAMETERS
-from snndeploy.program import MAX_EXPONENT, MIN_EXPONENT, SIGN_MODES, Input, Population, Program, Projection
+from snndeploy.program import MAX_DELAY, MAX_EXPONENT, MIN_EXPONENT, SIGN_MODES, Input, Population, Program, Projection
+from snndeploy.simulators import lava
 from snndeploy.targets.loihi2.place import place
 
 Draw = np.random.Generator
 
 
-def random_program(seed: int) -> tuple[Program, dict[str, Ints]]:
-    """A checked program and payloads (samples, steps, size) for all its inputs, the same for the same seed."""
+def random_program(seed: int, *, kind: str = "", for_lava: bool = False) -> tuple[Program, dict[str, Ints]]:
+    """A checked program and payloads (samples, steps, size) for all its inputs, the same for the same seed.
+
+    Its projections are of drawn kinds, or of `kind` wherever the shapes allow; with `for_lava` Lava can run them.
+    """
     draw = np.random.default_rng(seed)
-    inputs = [_input(draw, f"in{i}") for i in range(draw.integers(1, 3))]
+    axes = int(draw.integers(0, 3))  # spatial ones: a convolution can join ends that have equally many
+    inputs = [_input(draw, f"in{i}", axes) for i in range(draw.integers(1, 3))]
     if draw.random() < 0.5:
         inputs.append(Input("one", (1,), "one"))
-    populations = [_population(draw, f"layer{i}", start=i + 1) for i in range(draw.integers(1, 5))]
+    populations = [_population(draw, f"layer{i}", axes, start=i + 1) for i in range(draw.integers(1, 5))]
     projections = []
     for index, target in enumerate(populations):
         before = populations[index - 1] if index else inputs[0]
         sources = [before, *(e for e in (*inputs, *populations) if e is not before and draw.random() < 0.25)]
-        projections += [_projection(draw, source, target) for source in sources]
+        projections += [_projection(draw, source, target, kind, for_lava) for source in sources]
     program = Program(tuple(inputs), tuple(populations), tuple(projections), (populations[-1].name,))
     program.check(f"seed {seed}")
     samples, steps = int(draw.integers(1, 4)), int(draw.integers(1, 25))
     return program, {entry.name: _payloads(draw, entry, samples, steps) for entry in inputs}
 
 
-def _input(draw: Draw, name: str) -> Input:
-    size = int(draw.integers(1, 40))
+def _shape(draw: Draw, axes: int) -> tuple[int, ...]:
+    """The shape of an input or population: (size,), or channels and that many spatial axes."""
+    if axes == 0 or draw.random() < 0.2:
+        return (int(draw.integers(1, 40)),)
+    return (int(draw.choice([1, 2, 3, 4, 6])), *draw.integers(1, 10 if axes == 1 else 5, axes).tolist())
+
+
+def _input(draw: Draw, name: str, axes: int) -> Input:
+    shape = _shape(draw, axes)
     if draw.random() < 0.4:
-        return Input(name, (size,))
-    top = 2 ** int(draw.integers(1, 23))
-    return Input(name, (size,), "graded", -int(draw.integers(0, 2)) * top, top - 1)
+        return Input(name, shape)
+    top = 2 ** int(draw.integers(1, 24))
+    return Input(name, shape, "graded", -int(draw.integers(0, 2)) * top, top - 1)
 
 
-def _population(draw: Draw, name: str, start: int) -> Population:
-    size = int(draw.integers(1, 40))
+def _population(draw: Draw, name: str, axes: int, start: int) -> Population:
+    shape = _shape(draw, axes)
     per_neuron = draw.random() < 0.5
     parameters = {
-        key: _edgy(draw, low, high, size if per_neuron or key == "bias_mant" else 1)
+        key: _edgy(draw, low, high, shape if per_neuron or key == "bias_mant" else (1,))
         for key, (low, high) in PARAMETERS.items()
     }
     if draw.random() < 0.7:  # thresholds near the top are seldom reached: most populations should spike
-        parameters["vth"] = _edgy(draw, 0, 2 ** int(draw.integers(1, 17)), size)
-    return Population(name, (size,), "lif", parameters, start)
+        parameters["vth"] = _edgy(draw, 0, 2 ** int(draw.integers(1, 17)), shape)
+    return Population(name, shape, "lif", parameters, start)
 
 
-def _edgy(draw: Draw, low: int, high: int, size: int) -> Ints:
+def _edgy(draw: Draw, low: int, high: int, shape: tuple[int, ...]) -> Ints:
     """Integers low..high: half of the draws are uniform, half sit at an edge or next to it."""
     edges = np.array([low, min(low + 1, high), max(high - 1, low), high])
-    return np.where(draw.random(size) < 0.5, draw.integers(low, high + 1, size), draw.choice(edges, size))
+    return np.where(draw.random(shape) < 0.5, draw.integers(low, high + 1, shape), draw.choice(edges, shape))
 
 
-def _projection(draw: Draw, source: Input | Population, target: Population) -> Projection:
+def _projection(draw: Draw, source: Input | Population, target: Population, kind: str, for_lava: bool) -> Projection:
+    kind = kind or str(draw.choice(list(KINDS)))
+    if kind == "conv" and not _geometries(source.shape, target.shape):
+        kind = "dense"
     mode, bits = str(draw.choice(SIGN_MODES)), int(draw.integers(1, 9))
-    low, high = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}[mode]
-    shape = (target.size, source.size)
-    weights = _edgy(draw, low, high, target.size * source.size).reshape(shape) * (draw.random(shape) < draw.random())
     exponent = int(draw.integers(MIN_EXPONENT, MAX_EXPONENT + 1)) if draw.random() < 0.5 else 0
+    if kind == "conv":
+        exponent = abs(exponent) % (MAX_EXPONENT + 1)
     needed = max(target.start - source.start - 1, 0)  # a message may not arrive before its target starts
-    delay = needed + int(draw.choice([0, 0, 0, 1, 5]))
-    name = f"{source.name}-{target.name}"
+    delay = needed + int(draw.choice([0, 0, 0, 0, 0, 1, 5, MAX_DELAY - needed]))
+    shape, extra = KINDS[kind](draw, source, target, MAX_DELAY - delay)
+    weights = effective_weights(_weights(draw, shape, mode, bits), bits, mode)
     message_bits = source.message_bits if draw.random() < 0.9 else 0  # a binary projection sees a payload as a spike
-    held = effective_weights(weights, bits, mode)
-    return Projection(name, source.name, target.name, held, bits, mode, exponent, delay, message_bits=message_bits)
+    ends = (f"{source.name}-{target.name}", source.name, target.name)
+    q = Projection(*ends, weights, bits, mode, exponent, delay, kind, message_bits, extra)
+    if for_lava and kind == "conv" and lava.conv_reach(q, source) >= 2**31:
+        return replace(q, message_bits=0)
+    return q
+
+
+def _weights(draw: Draw, shape: tuple[int, ...], mode: str, bits: int) -> Ints:
+    """Weights that are half edges, with a share of zeros; now and then all of them 0, or all of them the smallest."""
+    low, high = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}[mode]
+    if draw.random() < 0.1:
+        smallest = 2 ** (8 - bits + (mode == "mixed"))
+        return np.full(shape, draw.choice([0, -smallest if mode == "inhibitory" else smallest]))
+    return _edgy(draw, low, high, shape) * (draw.random(shape) < draw.random())
+
+
+def _delays(draw: Draw, shape: tuple[int, ...], longest: int) -> dict[str, Ints]:
+    """Delays of each synapse in some of the projections, mostly short ones."""
+    if draw.random() < 0.6:
+        return {}
+    return {"delays": _edgy(draw, 0, min(longest, int(draw.choice([1, 3, 8, MAX_DELAY]))), shape)}
+
+
+Arrays = tuple[tuple[int, ...], dict[str, Ints]]  # the shape of a projection's weights, and its extra arrays
+
+
+def _dense(draw: Draw, source: Input | Population, target: Population, longest: int) -> Arrays:
+    shape = (target.size, source.size)
+    return shape, _delays(draw, shape, longest)
+
+
+def _sparse(draw: Draw, source: Input | Population, target: Population, longest: int) -> Arrays:
+    rows, indices = np.nonzero(draw.random((target.size, source.size)) < draw.random())
+    indptr = np.searchsorted(rows, np.arange(target.size + 1))
+    return rows.shape, {"indptr": indptr, "indices": indices, **_delays(draw, rows.shape, longest)}
+
+
+def _conv(draw: Draw, source: Input | Population, target: Population, longest: int) -> Arrays:
+    drawn = [draw.choice(along_axis) for along_axis in _geometries(source.shape, target.shape)]
+    kernel, stride, padding, dilation = np.transpose(drawn)
+    shared = math.gcd(source.shape[0], target.shape[0])
+    groups = np.array(draw.choice([g for g in range(1, shared + 1) if shared % g == 0]))
+    extra = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    if draw.random() < 0.2:  # torch's defaults need not be said
+        extra = {key: value for key, value in extra.items() if (value != (key != "padding")).any()}
+    return (target.shape[0], source.shape[0] // int(groups), *kernel.tolist()), extra
+
+
+def _geometries(source: tuple[int, ...], target: tuple[int, ...]) -> list[list[tuple[int, ...]]]:
+    """For each spatial axis the (kernel, stride, padding, dilation) that lead from source to target; [] if none do."""
+    if len(source) != len(target) or len(source) == 1:
+        return []
+    choices = list(itertools.product(range(1, 5), range(1, 4), range(4), range(1, 4)))
+    along = [
+        [(k, s, p, d) for k, s, p, d in choices if (n + 2 * p - d * (k - 1) - 1) // s + 1 == m]
+        for n, m in zip(source[1:], target[1:], strict=True)
+    ]
+    return along if all(along) else []
+
+
+KINDS = {"conv": _conv, "dense": _dense, "sparse": _sparse}
 
 
 def _payloads(draw: Draw, entry: Input, samples: int, steps: int) -> Ints:
@@ -85,7 +162,7 @@ def _payloads(draw: Draw, entry: Input, samples: int, steps: int) -> Ints:
         return np.ones(shape, np.int64)
     return np.where(
         draw.random(shape) < draw.random(),
-        _edgy(draw, entry.minimum, entry.maximum, int(np.prod(shape))).reshape(shape),
+        _edgy(draw, entry.minimum, entry.maximum, shape),
         0,
     )
 

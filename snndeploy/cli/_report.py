@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from snndeploy.artifact import Artifact
 from snndeploy.cli._output import print_table
 from snndeploy.errors import printable
@@ -85,7 +88,7 @@ def program_rows(program: Program) -> list[tuple[object, ...]]:
     """A row for each population: name, shape, neuron, start, and the ranges of its parameters."""
     rows: list[tuple[object, ...]] = []
     for p in program.populations:
-        spans = (f"{key} {_span(int(v.min()), int(v.max()))}" for key, v in p.parameters.items())
+        spans = (f"{key} {_span(v)}" for key, v in p.parameters.items())
         rows.append((p.name, "x".join(map(str, p.shape)), p.neuron, p.start, ", ".join(spans)))
     return rows
 
@@ -97,7 +100,7 @@ def projection_rows(program: Program) -> list[tuple[object, ...]]:
             q.name,
             f"{q.source} -> {q.target}",
             "x".join(map(str, q.weights.shape)),
-            f"{q.weight_bits} bit {q.sign_mode} {_span(int(q.weights.min()), int(q.weights.max()))}",
+            f"{q.weight_bits} bit {q.sign_mode} {_span(q.weights)}",
             q.exponent,
             q.delay,
         )
@@ -105,5 +108,8 @@ def projection_rows(program: Program) -> list[tuple[object, ...]]:
     ]
 
 
-def _span(low: int, high: int) -> str:
+def _span(values: NDArray[np.int32]) -> str:
+    if not values.size:
+        return "none"  # a sparse projection may have no synapse
+    low, high = int(values.min()), int(values.max())
     return str(low) if low == high else f"{low}..{high}"

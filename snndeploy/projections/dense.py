@@ -1,6 +1,7 @@
 """Dense: a weight from every source to every target, (targets, sources), with one delay or one delay per synapse.
 
-Equal to Lava's Dense and DelayDense `fixed_pt` (lava/proc/dense/models.py).
+Equal to Lava's Dense and DelayDense `fixed_pt` (lava/proc/dense/models.py) with one exception: of graded messages and a
+negative exponent DelayDense shifts a sum of 64 bits; Dense, Sparse, DelaySparse and this page shift one of 32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from snndeploy.integers import Ints
 from snndeploy.program import MAX_DELAY, Projection
 
 EXTRA = ("delays",)  # optional: further steps of each synapse, of the weights' shape
+SUM_BITS = 32  # a_buff (dense/models.py)
 
 
 def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
@@ -22,14 +24,20 @@ def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], probl
     expected = (math.prod(target), math.prod(source))
     fits = q.weights.shape == expected
     problems.require(fits, q.name, f"expected weights (targets, sources) {expected}, found {q.weights.shape}")
-    if "delays" in q.extra:
-        delays = q.extra["delays"]
-        problems.require(delays.shape == expected, f"{q.name}.delays", f"expected {expected}, found {delays.shape}")
-        good = (delays >= 0) & (delays + q.delay <= MAX_DELAY)
-        problems.require_all(delays, good, f"{q.name}.delays", f"expected 0 to {MAX_DELAY - q.delay}")
+    check_delays(q, expected, problems)
 
 
-def parts(q: Projection) -> list[tuple[int, Callable[[Ints], Ints]]]:
+def check_delays(q: Projection, expected: tuple[int, ...], problems: Problems) -> None:
+    """Report delays per synapse that have not the expected shape, or are too long with the projection's own."""
+    if "delays" not in q.extra:
+        return
+    delays, place = q.extra["delays"], f"{q.name}.delays"
+    problems.require(delays.shape == expected, place, f"expected {expected}, found {delays.shape}")
+    good = (delays >= 0) & (delays <= MAX_DELAY - q.delay)
+    problems.require_all(delays, good, place, f"expected 0 to {MAX_DELAY - q.delay}")
+
+
+def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, Callable[[Ints], Ints]]]:
     """For each delay the weighted sum of the messages that arrive with it."""
     if "delays" not in q.extra:
         return [(q.delay, _weighted(q.weights.astype(np.int64)))]
@@ -42,3 +50,10 @@ def parts(q: Projection) -> list[tuple[int, Callable[[Ints], Ints]]]:
 
 def _weighted(weights: Ints) -> Callable[[Ints], Ints]:
     return lambda messages: messages @ weights.T
+
+
+def synapses(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[Ints, Ints, Ints, Ints]:
+    """Source, target, weight and delay of every synapse that has a weight."""
+    targets, sources = np.nonzero(q.weights)
+    delays = q.extra.get("delays", np.zeros_like(q.weights)).astype(np.int64) + q.delay
+    return sources, targets, q.weights[targets, sources].astype(np.int64), delays[targets, sources]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from snndeploy.registry import parts
 from snndeploy.runs import all_probes
 from snndeploy.simulators import reference
 from tests.programs import random_program
@@ -29,6 +30,15 @@ def test_the_generated_programs_reach_every_corner() -> None:
             reached |= {q.sign_mode, f"{q.weight_bits} bits"}
             reached |= {"delay"} if q.delay else set()
             reached |= {"negative exponent"} if q.exponent < 0 else {"positive exponent"} if q.exponent > 0 else set()
+            reached |= {f"{q.kind}, {'graded' if q.message_bits else 'binary'}"}
+            reached |= {f"{q.kind}, delays"} if len(np.unique(q.extra.get("delays", ()))) > 1 else set()
+            reached |= {"delay 62"} if q.delay + q.extra.get("delays", np.zeros(1)).max(initial=0) == 62 else set()
+            reached |= {f"{q.weights.ndim - 2} axes"} if q.kind == "conv" else set()
+            reached |= {"groups"} if q.extra.get("groups", 1) > 1 else set()
+            reached |= {"depthwise"} if q.extra.get("groups", 1) > 1 == q.weights.shape[1] else set()
+            smallest = 2 ** (8 - q.weight_bits + (q.sign_mode == "mixed"))
+            same = {0: "weights all 0", smallest: "weights all the smallest"}
+            reached |= {same.get(size, "") for size in np.unique(np.abs(q.weights)) if np.ptp(q.weights) == 0}
             reached |= {"recurrence"} if q.source == q.target else set()
             reached |= {"loop of two"} if starts[q.source] > starts[q.target] else set()
         reached |= {entry.kind for entry in program.inputs}
@@ -41,6 +51,9 @@ def test_the_generated_programs_reach_every_corner() -> None:
         *("spikes", "v at its lower limit", "u beyond half its range"),
         *("mixed", "excitatory", "inhibitory", *(f"{bits} bits" for bits in range(1, 9))),
         *("delay", "negative exponent", "positive exponent", "recurrence", "loop of two"),
+        *(f"{kind}, {messages}" for kind in parts("projections") for messages in ("binary", "graded")),
+        *("dense, delays", "sparse, delays", "delay 62", "1 axes", "2 axes", "groups", "depthwise"),
+        *("weights all 0", "weights all the smallest"),
         *("binary", "graded", "one", "signed payloads", "1 layers", "4 layers"),
         *("du=-1", "du=0", "du=4095", "dv=0", "dv=4096", "vth=0", "vth=131071"),
     }

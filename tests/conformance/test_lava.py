@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_generated_programs_equal_lava(seeds: range) -> None:
-    programs = [random_program(seed) for seed in seeds]
+    programs = [random_program(seed, for_lava=True) for seed in seeds]
     jobs = [lava.Job(program, payloads, all_probes(program)) for program, payloads in programs]
     values = 0
     for seed, job, found in zip(seeds, jobs, lava.simulate_jobs(jobs), strict=True):
