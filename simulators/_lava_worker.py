@@ -5,7 +5,7 @@
 A JOB is a folder with `job.json` and `arrays.npz` (written by `snndeploy.simulators.lava`); the worker writes one raw
 recording `PROBE.npy` of shape (steps of all samples, size) into it for each probe, and prints the number of finished
 samples. Every process is Lava's own with its `fixed_pt` model. Lava knows no samples and no start of a population: a
-probe that looks at a variable after each step also sets it to zero where the start rule says so.
+probe that looks at a variable after each step also puts it to rest where the start rule says so.
 """
 
 from __future__ import annotations
@@ -32,10 +32,15 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.atrlif.process import ATRLIF
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import RingBuffer
-from lava.proc.lif.process import LIF
+from lava.proc.lif.process import LIF, LIFReset, TernaryLIF
+from lava.proc.rf.process import RF
+from lava.proc.rf_iz.process import RF_IZ
+from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
@@ -46,8 +51,8 @@ CHUNK = 8  # samples between two progress lines
 class SpikeProbe(AbstractProcess):
     """Records what a population sends, raw step by raw step, into the file `path`."""
 
-    def __init__(self, shape: tuple[int, ...], path: str, steps: int) -> None:
-        super().__init__(path=path, steps=steps)
+    def __init__(self, shape: tuple[int, ...], path: str, steps: int, dtype: Any) -> None:
+        super().__init__(path=path, steps=steps, dtype=dtype)
         self.spikes = InPort(shape=shape)
 
 
@@ -63,15 +68,15 @@ class SpikeProbeModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         data = self.spikes.recv()
         if self.record is None:
-            self.record = open_record(self.proc_params, data.shape, bool)
-        self.record[self.time_step - 1] = data != 0
+            self.record = open_record(self.proc_params, data.shape, self.proc_params["dtype"])
+        self.record[self.time_step - 1] = data
 
 
 class StateProbe(AbstractProcess):
-    """Records a variable after each raw step, if `path` is given, then zeroes it in the steps that `clear` marks."""
+    """Records a variable after each raw step, if `path` is given, then sets it to `rest` in the steps of `clear`."""
 
-    def __init__(self, shape: tuple[int, ...], path: str, steps: int, clear: list[bool]) -> None:
-        super().__init__(path=path, steps=steps, clear=clear)
+    def __init__(self, shape: tuple[int, ...], path: str, steps: int, clear: list[bool], rest: np.ndarray) -> None:
+        super().__init__(path=path, steps=steps, clear=clear, rest=rest)
         self.variable = RefPort(shape=shape)
 
 
@@ -95,8 +100,8 @@ class StateProbeModel(PyLoihiProcessModel):
             self.record[self.time_step - 1] = data
         clear = self.proc_params["clear"]
         if clear[(self.time_step - 1) % len(clear)]:
-            self.variable.write(np.zeros_like(data))
-            self.variable.wait()  # or the zeros may come a step late
+            self.variable.write(np.broadcast_to(self.proc_params["rest"], data.shape).astype(data.dtype))
+            self.variable.wait()  # or the values may come a step late
 
 
 def open_record(proc_params: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -117,30 +122,34 @@ def build(job: dict[str, Any], arrays: dict[str, np.ndarray], folder: Path) -> A
     starts = {entry["name"]: 0 for entry in job["inputs"]}
     for entry in job["populations"]:
         name = entry["name"]
-        sources[name] = NEURONS[entry["neuron"]](entry, arrays)
+        sources[name] = neurons(entry, arrays)
         starts[name] = entry["start"]
     # After step s of a sample, all that has start s or later rests again, and nothing that it has sent is on its way.
     clear = {name: [(step + 1) % period <= start for step in range(period)] for name, start in starts.items()}
     for entry in job["projections"]:
         brought, buffers = synapses(entry, arrays, sources[entry["source"]].s_out)
-        brought.connect(sources[entry["target"]].a_in)
+        brought.connect(activation_port(sources[entry["target"]]))
         for buffer in buffers:
-            watch(buffer, "", raw_steps, clear[entry["source"]])
+            watch(buffer, "", raw_steps, clear[entry["source"]], np.zeros(1, np.int32))
     for entry in job["populations"]:
         name, process = entry["name"], sources[entry["name"]]
         for state in entry["states"]:
-            path = folder / f"{name}.{state}.npy"
-            watch(
-                getattr(process, state), str(path) if f"{name}.{state}" in job["probes"] else "", raw_steps, clear[name]
-            )
+            path = str(folder / f"{name}.{state}.npy") if f"{name}.{state}" in job["probes"] else ""
+            watch(getattr(process, state), path, raw_steps, clear[name], arrays[f"{name}.rest.{state}"])
         if f"{name}.spikes" in job["probes"]:
-            probe = SpikeProbe(process.s_out.shape, str(folder / f"{name}.spikes.npy"), raw_steps)
+            dtype = np.int32 if entry["message_bits"] else bool
+            probe = SpikeProbe(process.s_out.shape, str(folder / f"{name}.spikes.npy"), raw_steps, dtype)
             process.s_out.connect(probe.spikes)
     return next(iter(sources.values()))
 
 
-def watch(variable: Any, path: str, raw_steps: int, clear: list[bool]) -> None:
-    StateProbe(variable.shape, path, raw_steps, clear).variable.connect_var(variable)
+def watch(variable: Any, path: str, raw_steps: int, clear: list[bool], rest: np.ndarray) -> None:
+    StateProbe(variable.shape, path, raw_steps, clear, rest).variable.connect_var(variable)
+
+
+def activation_port(process: AbstractProcess) -> InPort:
+    """Where synapses end: the real input of a resonator, whose imaginary one stays open."""
+    return process.a_real_in if isinstance(process, RF) else process.a_in
 
 
 Entry = dict[str, Any]  # of a projection, from job.json
@@ -238,13 +247,95 @@ def waiting(size: int, delay: int) -> AbstractProcess:
 PROJECTIONS = {"conv": conv, "dense": dense, "sparse": sparse}
 
 
-def lif(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:
-    """A population as Lava's LIF. Decays and thresholds may be arrays: Lava on a CPU takes them."""
-    p = {name: arrays[f"{entry['name']}.{name}"].reshape(-1) for name in ("du", "dv", "vth", "bias_mant", "bias_exp")}
-    return LIF(shape=(entry["size"],), **p)
+Parameters = dict[str, np.ndarray]  # of a population by name, int32, one value per neuron
 
 
-NEURONS = {"lif": lif}
+def per_neuron(process: AbstractProcess, **values: np.ndarray) -> AbstractProcess:
+    """The process with these values in its variables: Lava declares one per process, its CPU models take arrays."""
+    for name, value in values.items():
+        variable = getattr(process, name)
+        variable.init, variable.shape = value, value.shape
+    return process
+
+
+def lif(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return LIF(shape=shape, **p)
+
+
+def lif_reset(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    """LIFReset counts the steps of Lava's run, which are `start` more than those of the population."""
+    interval, offset = int(p.pop("interval")[0]), int(p.pop("offset")[0])
+    return LIFReset(shape=shape, reset_interval=interval, reset_offset=(offset + start) % interval, **p)
+
+
+def li(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    """LIF with a threshold above the largest v."""
+    return LIF(shape=shape, vth=131072, **p)
+
+
+def ternary_lif(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return per_neuron(TernaryLIF(shape=shape), **p)
+
+
+def sigma(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return Sigma(shape=shape)
+
+
+def delta(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    process = Delta(shape=shape, vth=0, cum_error=bool(p.pop("cum_error")[0]))
+    return per_neuron(process, **{**p, "vth": p["vth"] << p["spike_exp"] + p["state_exp"]})
+
+
+def sigma_delta(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    mode, cum_error = ActivationMode(int(p.pop("act_mode")[0])), bool(p.pop("cum_error")[0])
+    process = SigmaDelta(shape=shape, vth=0, act_mode=mode, cum_error=cum_error)
+    scaled = {name: p[name] << p["spike_exp"] + p["state_exp"] for name in ("vth", "bias")}
+    return per_neuron(process, **{**p, **scaled})
+
+
+def rf(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return per_neuron(RF(shape=shape, period=1, alpha=0), **{**p, "vth": p["vth"] << p["state_exp"]})
+
+
+def rf_iz(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return per_neuron(RF_IZ(shape=shape, period=1, alpha=0), **{**p, "vth": p["vth"] << p["state_exp"]})
+
+
+def graded_relu(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return per_neuron(GradedReluVec(shape=shape), **p)
+
+
+def graded_threshold(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    return per_neuron(GradedVec(shape=shape), **p)
+
+
+def atrlif(shape: tuple[int, ...], p: Parameters, start: int) -> AbstractProcess:
+    """ATRLIF takes its decays as fractions, and gets the 4096ths that its model makes of them."""
+    fractions = {name: p[name] / 4096 for name in ("delta_i", "delta_v", "delta_theta", "delta_r")}
+    step = int(p.pop("theta_step")[0])
+    return per_neuron(ATRLIF(shape=shape, theta_step=step), **{**p, **fractions})
+
+
+NEURONS = {
+    "atrlif": atrlif,
+    "delta": delta,
+    "graded-relu": graded_relu,
+    "graded-threshold": graded_threshold,
+    "li": li,
+    "lif": lif,
+    "lif-reset": lif_reset,
+    "rf": rf,
+    "rf-iz": rf_iz,
+    "sigma": sigma,
+    "sigma-delta": sigma_delta,
+    "ternary-lif": ternary_lif,
+}
+
+
+def neurons(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractProcess:
+    """A population as the Lava process of its neuron model."""
+    parameters = {key: arrays[f"{entry['name']}.{key}"].reshape(-1) for key in entry["parameters"]}
+    return NEURONS[entry["neuron"]]((entry["size"],), parameters, entry["start"])
 
 
 def finished_samples(job: dict[str, Any], process: AbstractProcess) -> Iterator[int]:

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,12 +27,36 @@ from snndeploy.integers import Ints
 from snndeploy.program import Input, Population, Program, Projection
 from snndeploy.projections.conv import geometry
 from snndeploy.registry import part
+from snndeploy.runs import seen_states
 from snndeploy.simulators._lava_env import worker_python
 
 TARGET = "loihi2-lava"
 TIME_LIMIT = 300.0  # seconds without a sign of life, after which the worker is killed
 WORKER = Path(__file__).with_name("_lava_worker.py")
 PROJECTIONS = ("conv", "dense", "sparse")  # the kinds that Lava has
+
+# The models that Lava has as fixed_pt, each with the parameters of which its process takes one value, not arrays.
+NEURONS: dict[str, tuple[str, ...]] = {
+    "atrlif": ("theta_step",),
+    "delta": ("cum_error",),
+    "graded-relu": (),
+    "graded-threshold": (),
+    "li": (),
+    "lif": (),
+    "lif-reset": ("interval", "offset"),
+    "rf": (),
+    "rf-iz": (),
+    "sigma": (),
+    "sigma-delta": ("act_mode", "cum_error"),
+    "ternary-lif": (),
+}
+
+# Why Lava cannot run the others.
+CANNOT = {
+    "lif-refractory": "Lava 0.10 has only a floating_pt model of it (lava/proc/lif/models.py)",
+    "lif-subtract": "every LIF of Lava 0.10 resets to 0 (lava/proc/lif/models.py)",
+    "lif-subtract-next": "every LIF of Lava 0.10 resets to 0 (lava/proc/lif/models.py)",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,24 @@ def simulate_jobs(
     """Run several programs in one worker, one after the other; see `simulate`."""
     for job in jobs:
         check(job.program)
+    parts = [_runs(job) for job in jobs]
+    answers = iter(_simulate_runs([run for runs in parts for run in runs], advance))
+    return [_joined([next(answers) for _ in runs]) for runs in parts]
+
+
+def _runs(job: Job) -> list[Job]:
+    """A job as runs of Lava: one per sample where a population counts its steps, for Lava counts on over samples."""
+    if all(p.neuron != "lif-reset" for p in job.program.populations):
+        return [job]
+    samples = max(len(next(iter(job.payloads.values()))), 1)
+    return [replace(job, payloads={name: x[i : i + 1] for name, x in job.payloads.items()}) for i in range(samples)]
+
+
+def _joined(answers: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {probe: np.concatenate([answer[probe] for answer in answers]) for probe in answers[0]}
+
+
+def _simulate_runs(jobs: Sequence[Job], advance: Callable[[int], None]) -> list[dict[str, NDArray[Any]]]:
     python = worker_python()
     limit = _time_limit()
     with tempfile.TemporaryDirectory(prefix="snndeploy-lava-") as folder:
@@ -78,12 +120,24 @@ def simulate_jobs(
 def check(program: Program) -> None:
     """Raise BadInput, with all problems together, for what Lava does not model."""
     problems = Problems(TARGET)
+    for p in program.populations:
+        _check_neurons(p, problems)
     for q in program.projections:
         if not problems.require(q.kind in PROJECTIONS, q.name, f"{q.kind}: Lava 0.10 has no such process"):
             continue
         if q.kind == "conv":
             _check_conv(q, program.end(q.source), problems)
     problems.raise_if_any()
+
+
+def _check_neurons(p: Population, problems: Problems) -> None:
+    if p.neuron not in NEURONS:
+        problems.add(p.name, f"{p.neuron}: {CANNOT.get(p.neuron, 'Lava has no such process')}")
+        return
+    for name in NEURONS[p.neuron]:
+        values = p.parameters[name]
+        expected = f"expected {values.flat[0]} in every neuron, for Lava's process takes one value"
+        problems.require_all(values, values == values.flat[0], f"{p.name}.{name}", expected)
 
 
 def _check_conv(q: Projection, source: Input | Population, problems: Problems) -> None:
@@ -127,7 +181,9 @@ def _write_job(job: Job, place: Path) -> None:
                 "size": p.size,
                 "start": p.start,
                 "neuron": p.neuron,
-                "states": part("neurons", p.neuron).STATES,
+                "states": seen_states(p),
+                "parameters": list(p.parameters),
+                "message_bits": p.message_bits,
             }
             for p in program.populations
         ],
@@ -151,11 +207,19 @@ def _write_job(job: Job, place: Path) -> None:
     }
     arrays: dict[str, NDArray[Any]] = {f"{name}.payloads": x for name, x in job.payloads.items()}
     arrays.update({f"{p.name}.{key}": value for p in program.populations for key, value in p.parameters.items()})
+    arrays.update({f"{p.name}.rest.{key}": value for p in program.populations for key, value in _rest(p).items()})
     for q in program.projections:
         arrays.update({f"{q.name}.{key}": array for key, array in {"weights": q.weights, **q.extra}.items()})
     place.mkdir()
     (place / "job.json").write_text(json.dumps(description))
     np.savez(place / "arrays.npz", allow_pickle=False, **arrays)
+
+
+def _rest(population: Population) -> dict[str, NDArray[Any]]:
+    """What the states of a population hold before the first step."""
+    model = part("neurons", population.neuron)
+    parameters = [population.parameters[name].reshape(-1) for name in model.PARAMETERS]
+    return dict(zip(model.STATES, map(np.asarray, model.rest(*parameters)), strict=True))
 
 
 def _read_recordings(job: Job, place: Path) -> dict[str, NDArray[Any]]:

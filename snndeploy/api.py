@@ -98,7 +98,7 @@ def run(
 ) -> Run:
     """Run samples (samples, steps, *input_shape) on a target, every sample from rest.
 
-    `probes` are names `POPULATION.u`, `.v` or `.spikes`; with `view="chip"` a probed v is 128 where the neuron spikes,
+    `probes` are names `POPULATION.STATE` or `.spikes`; with `view="chip"` a probed v is 128 where the neuron spikes,
     as a state probe of Loihi 2 reads it, and not 0, as Lava and the definition have it. `advance` is told of finished
     samples. Raises BadInput for samples that the program does not take, Missing where the target is not there.
     """

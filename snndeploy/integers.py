@@ -26,11 +26,15 @@ def int32(x: Ints) -> Ints:
     return ((x + 2**31) & (2**32 - 1)) - 2**31
 
 
+def toward_zero(x: Ints, bits: Ints | int) -> Ints:
+    """x / 2**bits, rounded toward zero."""
+    rounded: Ints = np.sign(x) * (np.abs(x) >> bits)
+    return rounded
+
+
 def decay(x: Ints, fraction: Ints) -> Ints:
     """x * (4096 - fraction) / 4096, rounded toward zero."""
-    product = x * (2**DECAY_BITS - fraction)
-    rounded: Ints = np.sign(product) * (np.abs(product) >> DECAY_BITS)
-    return rounded
+    return toward_zero(x * (2**DECAY_BITS - fraction), DECAY_BITS)
 
 
 def shift(x: Ints, exponent: Ints) -> Ints:
@@ -60,6 +64,27 @@ def reset(v: Ints, spikes: Spikes) -> Ints:
     """v with 0 where the neuron has spiked."""
     kept: Ints = v * (spikes == 0)
     return kept
+
+
+def synaptic_current(a: Ints, u: Ints, du: Ints) -> Ints:
+    """u after one step with activation a: wrap(decay(u, du + 1) + (a << 6))."""
+    return wrap(int32(decay(u, du + SYNAPTIC_DECAY_OFFSET) + int32(a << ALIGN_BITS)))
+
+
+def integrated(v: Ints, u: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints) -> Ints:
+    """v after one step, before it saturates: decay(v, dv) + u + (bias_mant << bias_exp)."""
+    return int32(decay(v, dv) + u + int32(shift(bias_mant, bias_exp)))
+
+
+def delta_coded(delta: Ints, error: Ints, threshold: Ints, cum_error: Ints) -> tuple[Ints, Ints]:
+    """What of `delta` is sent, all or nothing, and the new error: sent where |delta| reaches the threshold.
+
+    With `cum_error` 1 the sum of the deltas since one was sent is compared instead (sdn/models.py: delta_dynamics).
+    """
+    error = cum_error * int32(error + delta)
+    compared = cum_error * error + (1 - cum_error) * delta
+    sent = delta * (int32(np.abs(compared)) >= threshold)
+    return sent, error * (int32(np.abs(sent)) <= 0)
 
 
 def effective_weights(weights: Ints, bits: int, sign_mode: str) -> Ints:

@@ -27,12 +27,13 @@ CHIP_RECORDED = ("lif",)  # the models of which there is a recording
 
 @dataclass(frozen=True)
 class Run:
-    """Spikes (samples, steps, *output_shape) as bool, and probes: `POPULATION.u`, `.v` (int32) or `.spikes` (bool).
+    """What the output sent, and probes: `POPULATION.STATE` (int32) or `POPULATION.spikes`, what that population sent.
 
-    `made_by` says what made it: target, engine, the artifact's SHA-256, snndeploy's version.
+    `spikes` are (samples, steps, *output_shape): bool, or int32 payloads where the output's model is graded. `made_by`
+    says what made it: target, engine, the artifact's SHA-256, snndeploy's version.
     """
 
-    spikes: NDArray[np.bool_]
+    spikes: NDArray[Any]
     probes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,18 +50,19 @@ class Run:
         expected.update({p: self.spikes.shape[:2] + program.end(p.rpartition(".")[0]).shape for p in self.probes})
         for name, array in {"spikes": self.spikes, **self.probes}.items():
             problems.require(array.shape == expected[name], name, f"expected {expected[name]}, found {array.shape}")
-        problems.require(self.spikes.dtype == np.bool_, "spikes", f"expected bool, found {self.spikes.dtype}")
+        sent = "int32" if program.output().message_bits else "bool"
+        problems.require(self.spikes.dtype == sent, "spikes", f"expected {sent}, found {self.spikes.dtype}")
         problems.raise_if_any()
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Spikes of each output neuron per sample: (samples, *output_shape)."""
+        """Spikes of each output neuron per sample, or the sum of its payloads: (samples, *output_shape)."""
         counts: NDArray[np.int64] = self.spikes.sum(axis=1, dtype=np.int64)
         return counts
 
     @property
     def predictions(self) -> NDArray[np.int64]:
-        """The output neuron with the most spikes, the lowest index on a tie: (samples,)."""
+        """The output neuron with the largest count, the lowest index on a tie: (samples,)."""
         counts = self.counts.reshape(len(self.spikes), math.prod(self.spikes.shape[2:]))
         return np.asarray(counts.argmax(axis=1), np.int64)
 
@@ -75,13 +77,13 @@ class Run:
 
 
 def all_probes(program: Program) -> list[str]:
-    """Every state and the spikes of every population."""
-    return [f"{p.name}.{state}" for p in program.populations for state in (*_states(p), "spikes")]
+    """Every state and what is sent (`.spikes`, payloads too) of every population."""
+    return [f"{p.name}.{state}" for p in program.populations for state in (*seen_states(p), "spikes")]
 
 
-def _states(population: Population) -> tuple[str, ...]:
-    states: tuple[str, ...] = part("neurons", population.neuron).STATES
-    return states
+def seen_states(population: Population) -> list[str]:
+    """The states that every engine holds; a name with `_` in front is a counter that one may keep in its own way."""
+    return [state for state in part("neurons", population.neuron).STATES if not state.startswith("_")]
 
 
 def in_sample_time(program: Program, probe: str, record: NDArray[Any], steps: int) -> NDArray[Any]:

@@ -17,25 +17,29 @@ import numpy as np
 
 from snndeploy.artifact import Artifact
 from snndeploy.integers import Ints, effective_weights
-from snndeploy.neurons.lif import PARAMETERS
 from snndeploy.program import MAX_DELAY, MAX_EXPONENT, MIN_EXPONENT, SIGN_MODES, Input, Population, Program, Projection
+from snndeploy.registry import part, parts
 from snndeploy.simulators import lava
 from snndeploy.targets.loihi2.place import place
 
 Draw = np.random.Generator
 
 
-def random_program(seed: int, *, kind: str = "", for_lava: bool = False) -> tuple[Program, dict[str, Ints]]:
+def random_program(
+    seed: int, *, neuron: str = "", kind: str = "", for_lava: bool = False
+) -> tuple[Program, dict[str, Ints]]:
     """A checked program and payloads (samples, steps, size) for all its inputs, the same for the same seed.
 
-    Its projections are of drawn kinds, or of `kind` wherever the shapes allow; with `for_lava` Lava can run them.
+    At least about half of its populations are LIF; the others are of the model `neuron`, or of drawn ones. Its
+    projections are of drawn kinds, or of `kind` wherever the shapes allow. With `for_lava` it holds only what Lava has.
     """
     draw = np.random.default_rng(seed)
     axes = int(draw.integers(0, 3))  # spatial ones: a convolution can join ends that have equally many
     inputs = [_input(draw, f"in{i}", axes) for i in range(draw.integers(1, 3))]
     if draw.random() < 0.5:
         inputs.append(Input("one", (1,), "one"))
-    populations = [_population(draw, f"layer{i}", axes, start=i + 1) for i in range(draw.integers(1, 5))]
+    models = [_model(draw, neuron, for_lava) for _ in range(draw.integers(1, 5))]
+    populations = [_population(draw, f"layer{i}", axes, model, i + 1, for_lava) for i, model in enumerate(models)]
     projections = []
     for index, target in enumerate(populations):
         before = populations[index - 1] if index else inputs[0]
@@ -62,16 +66,30 @@ def _input(draw: Draw, name: str, axes: int) -> Input:
     return Input(name, shape, "graded", -int(draw.integers(0, 2)) * top, top - 1)
 
 
-def _population(draw: Draw, name: str, axes: int, start: int) -> Population:
+def _model(draw: Draw, neuron: str, for_lava: bool) -> str:
+    if draw.random() < 0.5:
+        return "lif"
+    return neuron or str(draw.choice(list(lava.NEURONS if for_lava else parts("neurons"))))
+
+
+def _population(draw: Draw, name: str, axes: int, model: str, start: int, for_lava: bool) -> Population:
     shape = _shape(draw, axes)
     per_neuron = draw.random() < 0.5
-    parameters = {
-        key: _edgy(draw, low, high, shape if per_neuron or key == "bias_mant" else (1,))
-        for key, (low, high) in PARAMETERS.items()
-    }
-    if draw.random() < 0.7:  # thresholds near the top are seldom reached: most populations should spike
-        parameters["vth"] = _edgy(draw, 0, 2 ** int(draw.integers(1, 17)), shape)
-    return Population(name, shape, "lif", parameters, start)
+    one_value = lava.NEURONS[model] if for_lava else ()
+    parameters = {}
+    for key, (low, high) in part("neurons", model).PARAMETERS.items():
+        held = shape if (per_neuron or key == "bias_mant") and key not in one_value else (1,)
+        parameters[key] = _edgy(draw, *_narrowed(draw, low, high), held)
+    return Population(name, shape, model, parameters, start)
+
+
+def _narrowed(draw: Draw, low: int, high: int) -> tuple[int, int]:
+    """Mostly a part of a range that is wider than a decay: a large threshold is seldom reached, nor a long interval."""
+    widest = max(-low, high)
+    if widest <= 4096 or draw.random() < 0.3:
+        return low, high
+    top = 2 ** int(draw.integers(1, widest.bit_length()))
+    return max(low, -top), min(high, top)
 
 
 def _edgy(draw: Draw, low: int, high: int, shape: tuple[int, ...]) -> Ints:

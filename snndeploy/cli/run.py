@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from snndeploy.cli._files import Calibrate, InputFile, InputRangeOption, check_suffix, read_network, read_samples
@@ -46,7 +47,7 @@ def command(
         "target": target,
         "samples": len(answer.spikes),
         "steps": answer.spikes.shape[1],
-        "spikes": int(answer.counts.sum()),
+        "spikes": int(np.count_nonzero(answer.spikes)),
         "accuracy": accuracy,
         "output": None if output is None else str(output),
     }

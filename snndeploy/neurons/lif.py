@@ -9,19 +9,7 @@ du = 4095 leaves u no memory (u = a << 6), du = -1 and dv = 0 do not decay.
 
 from __future__ import annotations
 
-from snndeploy.integers import (
-    ALIGN_BITS,
-    SYNAPTIC_DECAY_OFFSET,
-    Ints,
-    Spikes,
-    decay,
-    int32,
-    reset,
-    saturate,
-    shift,
-    spike,
-    wrap,
-)
+from snndeploy.integers import Ints, Spikes, integrated, reset, saturate, spike, synaptic_current
 
 STATES = ("u", "v")
 
@@ -47,7 +35,7 @@ def step(
     a: Ints, u: Ints, v: Ints, du: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints, vth: Ints
 ) -> tuple[Spikes, Ints, Ints]:
     """One step with activation `a`: what is sent, and the states after it."""
-    u = wrap(int32(decay(u, du + SYNAPTIC_DECAY_OFFSET) + int32(a << ALIGN_BITS)))
-    v = saturate(int32(decay(v, dv) + u + int32(shift(bias_mant, bias_exp))))
+    u = synaptic_current(a, u, du)
+    v = saturate(integrated(v, u, dv, bias_mant, bias_exp))
     spikes = spike(v, vth)
     return spikes, u, reset(v, spikes)

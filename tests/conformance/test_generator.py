@@ -45,6 +45,7 @@ def test_the_generated_programs_reach_every_corner() -> None:
         reached |= {"signed payloads"} if any(entry.minimum < 0 for entry in program.inputs) else set()
         reached |= {f"{len(program.populations)} layers"}
         for p in program.populations:
+            reached |= {p.neuron}
             for key, values in p.parameters.items():
                 reached |= {f"{key}={edge}" for edge in (-1, 0, 4095, 4096, 131071) if edge in values}
     corners = {
@@ -55,6 +56,7 @@ def test_the_generated_programs_reach_every_corner() -> None:
         *("dense, delays", "sparse, delays", "delay 62", "1 axes", "2 axes", "groups", "depthwise"),
         *("weights all 0", "weights all the smallest"),
         *("binary", "graded", "one", "signed payloads", "1 layers", "4 layers"),
+        *parts("neurons"),
         *("du=-1", "du=0", "du=4095", "dv=0", "dv=4096", "vth=0", "vth=131071"),
     }
     assert corners <= reached, sorted(corners - reached)
@@ -68,18 +70,18 @@ def test_the_same_seed_gives_the_same_program() -> None:
 
 def test_u_wraps_in_some_generated_program() -> None:
     """With a state twice as wide nothing would wrap: the values must differ from it somewhere."""
-    from snndeploy.neurons import lif
+    from snndeploy import integers
 
     wrapped = 0
     for seed in SEEDS:
         program, payloads = random_program(seed)
         us = [probe for probe in all_probes(program) if probe.endswith(".u")]
         with_wrap = reference.simulate(program, payloads, us)
-        original = lif.wrap
+        original = integers.wrap
         try:
-            lif.wrap = lambda u: u
+            integers.wrap = lambda u: u
             without = reference.simulate(program, payloads, us)
         finally:
-            lif.wrap = original
+            integers.wrap = original
         wrapped += any(not np.array_equal(with_wrap[u], without[u]) for u in us)
     assert wrapped >= 5
