@@ -18,7 +18,7 @@ from snndeploy.integers import Ints, bring, int32
 from snndeploy.program import Population, Program, Projection
 from snndeploy.registry import part
 
-TARGET = "loihi2-sim"
+TARGET = "reference"
 BLOCK = 64  # samples simulated together: bounds the memory, changes no value
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from snndeploy.errors import Problems
-from snndeploy.integers import Ints
 from snndeploy.program import Input, Program
+
+ROUNDED_TOGETHER = 64  # samples of floats: bounds the memory, changes no value
 
 Samples = ArrayLike | Mapping[str, ArrayLike]
 
@@ -24,12 +25,12 @@ def by_name(program: Program, x: Samples) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, Ints]:
-    """Payloads (samples, steps, size) int64 of every input, the built-in one among them.
+def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, NDArray[Any]]:
+    """Payloads (samples, steps, size) of every input, the built-in one among them, of an integer dtype or bool.
 
-    `x` is (samples, steps, *input_shape), or a mapping of such by input name. Integers are payloads; floats are
-    currents where the input is a float one, and become payloads by its scale. Raises BadInput where shape, kind or
-    range is not the program's.
+    `x` is (samples, steps, *input_shape), or a mapping of such by input name. Integers are payloads and are not copied:
+    they may be mapped from a file; floats are currents where the input is a float one, and become payloads by its
+    scale. Raises BadInput where shape, kind or range is not the program's.
     """
     problems = Problems(where)
     arrays = by_name(program, x)
@@ -41,13 +42,13 @@ def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, In
     sent = {name: _payloads_of(inputs[name], array, problems) for name, array in arrays.items()}
     problems.raise_if_any()
     samples, steps = next(iter(lengths))
-    sent.update({entry.name: np.ones((samples, steps, 1), np.int64) for entry in program.inputs if entry.kind == "one"})
+    one = np.broadcast_to(np.ones(1, np.int8), (samples, steps, 1))
+    sent.update({entry.name: one for entry in program.inputs if entry.kind == "one"})
     return sent
 
 
-def _payloads_of(entry: Input, array: NDArray[Any], problems: Problems) -> Ints:
+def _payloads_of(entry: Input, array: NDArray[Any], problems: Problems) -> NDArray[Any]:
     empty = np.zeros((0, 0, entry.size), np.int64)
-    kind = "binary spikes 0 or 1" if entry.kind == "binary" else f"payloads {entry.minimum} to {entry.maximum}"
     expected = f"expected (samples, steps, {', '.join(map(str, entry.shape))})"
     shaped = array.ndim >= 2 and array.shape[2:] == entry.shape and array.shape[1] > 0
     if not problems.require(shaped, entry.name, f"{expected} with at least one step, found {array.shape}"):
@@ -56,17 +57,44 @@ def _payloads_of(entry: Input, array: NDArray[Any], problems: Problems) -> Ints:
         array.dtype.kind in "buif", entry.name, f"expected integers or floats, found {array.dtype}"
     ):
         return empty
+    sent = _rounded(entry, array) if array.dtype.kind == "f" else array
+    if sent is None or not _in_range(entry, sent):
+        _report(entry, array, problems)
+        return empty
+    return sent.reshape(*array.shape[:2], entry.size)
+
+
+def _in_range(entry: Input, array: NDArray[Any]) -> bool:
+    return array.size == 0 or bool(entry.minimum <= array.min() and array.max() <= entry.maximum)
+
+
+def _rounded(entry: Input, array: NDArray[Any]) -> NDArray[Any] | None:
+    """Floats as payloads, a few samples at a time; None where one is not finite, not whole or out of range."""
+    dtype = np.promote_types(np.min_scalar_type(entry.minimum), np.min_scalar_type(entry.maximum))
+    payloads = np.empty(array.shape, dtype)
+    for first in range(0, len(array), ROUNDED_TOGETHER):
+        scaled, whole = _scaled(entry, array[first : first + ROUNDED_TOGETHER])
+        fits = np.isfinite(scaled).all() and (entry.kind == "float" or bool((scaled == whole).all()))
+        if not fits or not _in_range(entry, whole):
+            return None
+        payloads[first : first + ROUNDED_TOGETHER] = whole
+    return payloads
+
+
+def _scaled(entry: Input, array: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Floats in the unit of payloads, as they are and rounded."""
+    scaled = array.astype(np.float64) * (entry.scale if entry.kind == "float" else 1)
+    return scaled, np.rint(scaled)
+
+
+def _report(entry: Input, array: NDArray[Any], problems: Problems) -> None:
+    """Say which values of `array` are no payloads of the input."""
+    kind = "binary spikes 0 or 1" if entry.kind == "binary" else f"payloads {entry.minimum} to {entry.maximum}"
     if array.dtype.kind == "f":
         if not problems.require_all(array, np.isfinite(array), entry.name, "expected finite numbers"):
-            return empty
-        scaled = array.astype(np.float64) * (entry.scale if entry.kind == "float" else 1)
-        whole = np.rint(scaled)
+            return
+        scaled, array = _scaled(entry, array)
         whole_only = entry.kind != "float"  # only a float input rounds: what is declared whole must be whole
-        if whole_only and not problems.require_all(array, scaled == whole, entry.name, f"expected {kind}"):
-            return empty
-        array = whole
-    good = (array >= entry.minimum) & (array <= entry.maximum)
-    if not problems.require_all(array, good, entry.name, f"expected {kind}"):
-        return empty
-    sent: Ints = array.reshape(*array.shape[:2], entry.size).astype(np.int64)
-    return sent
+        if whole_only and not problems.require_all(scaled, scaled == array, entry.name, f"expected {kind}"):
+            return
+    problems.require_all(array, (array >= entry.minimum) & (array <= entry.maximum), entry.name, f"expected {kind}")

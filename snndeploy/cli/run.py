@@ -16,7 +16,7 @@ def command(
     network: Annotated[Path, typer.Argument(help="A .snn file, or a .nir file to compile first.")],
     input: InputFile,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The run file (.npz) to write.")] = None,
-    target: Annotated[str, typer.Option("--target", help="loihi2-sim, or loihi2-lava.")] = "loihi2-sim",
+    target: Annotated[str, typer.Option("--target", help="loihi2-sim, loihi2-lava, or reference.")] = "loihi2-sim",
     probe: Annotated[
         list[str] | None, typer.Option("--probe", help="Record POPULATION.u, .v or .spikes; may be repeated.")
     ] = None,

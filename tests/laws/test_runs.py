@@ -104,4 +104,4 @@ def test_unknown_probes_and_targets_are_refused(artifact: Artifact) -> None:
     assert error.value.lines() == [f"probe: no probe hidden.w; known: {known}"]
     with pytest.raises(BadInput) as error:
         snndeploy.run(artifact, samples(1), target="loihi3")
-    assert error.value.lines() == ["no target 'loihi3'; known: loihi2-lava, loihi2-sim"]
+    assert error.value.lines() == ["no target 'loihi3'; known: loihi2-sim, loihi2-lava, reference"]

@@ -1,0 +1,145 @@
+"""The compiled synapses: what arrives at a population, summed up event by event.
+
+All integers wrap as int32 registers do, which is what `snndeploy.integers.bring` says of every sum of at least 32 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import carray
+
+from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, gather, pointer
+from snndeploy.simulators._fast_plan import NARROW_RUNS, ROWS, RUNS
+
+i32 = np.int32
+Array = Any  # of Numba: an array, a record or an integer
+
+inlined = numba.njit(nogil=True)
+
+
+@inlined
+def bring(total: Array, exponent: Array, bits: Array) -> Array:
+    """`snndeploy.integers.bring` for an int32 sum."""
+    shifted = i32(total << exponent) if exponent >= 0 else i32(total >> -exponent)
+    return i32(i32(shifted << i32(32 - bits)) >> i32(32 - bits))
+
+
+@inlined
+def add_dense(arrival, values, first_value, events, count, weights, a, total):
+    """Add the rows of all events to the activations at address a."""
+    row, exponent = arrival.row, arrival.exponent
+    linear = exponent >= 0 and arrival.bits == 32
+    to, scale = a, arrival.factor
+    if linear:
+        scale <<= exponent
+    else:
+        total[:row] = 0
+        to = total.ctypes.data
+    base, given, tiles, offset = weights.ctypes.data + arrival.weights, events.ctypes.data, row // 64, arrival.offset
+    if arrival.graded:
+        payloads = values.ctypes.data + 4 * first_value
+        add_payloads(to, scale, offset, base, given, payloads, count, tiles)
+    else:
+        for first in range(0, count, MOST_ROWS):
+            add_rows(to, scale, offset, base, given + 4 * first, min(count - first, MOST_ROWS), tiles)
+    if not linear:
+        add_brought(total, exponent, arrival.bits, carray(pointer(a), row, np.int32))
+
+
+@inlined
+def add_brought(sums: Array, exponent: Array, bits: Array, a: Array) -> None:
+    """Add what sums bring to the activations."""
+    if exponent >= 0 and bits == 32:
+        scale = i32(1 << exponent)
+        for j in range(a.size):
+            a[j] += i32(i32(sums[j]) * scale)
+    else:
+        for j in range(a.size):
+            a[j] += bring(i32(sums[j]), exponent, bits)
+
+
+@inlined
+def add_list(arrival, values, first_value, events, count, wide, index, sources, a, total):
+    """Add the synapses of all events to the activations a."""
+    begins, targets, weights = arrival.index, arrival.index + sources + 1, arrival.weights
+    total[: a.size] = 0
+    for e in range(count):
+        payload = values[first_value + events[e]] if arrival.graded else i32(1)
+        for k in range(index[begins + events[e]], index[begins + events[e] + 1]):
+            total[index[targets + k]] += i32(wide[weights + k] * payload)
+    add_brought(total, arrival.exponent, arrival.bits, a)
+
+
+@inlined
+def add_runs(arrival, values, first_value, events, count, halves, index, a, sums):
+    """Add the runs of all events to the activations a; `sums` holds as many integers, of 16 bits or 32."""
+    row, channels, places = arrival.row, arrival.channels, arrival.places
+    begins, first_run, weights = arrival.index, arrival.index + places + 1, arrival.weights
+    sums[: a.size] = 0
+    for e in range(count):
+        if arrival.placewise:
+            place, channel = events[e] // channels, events[e] % channels
+        else:
+            channel, place = events[e] // places, events[e] % places
+        payload = values[first_value + events[e]] if arrival.graded else i32(1)
+        own = weights + channel * row
+        shift = channel // arrival.group * arrival.shift
+        for k in range(index[begins + place], index[begins + place + 1]):
+            run = first_run + 3 * k
+            to, frm = index[run] + shift, own + index[run + 1]
+            if sums.itemsize == 2:
+                add_run(sums.ctypes.data + 2 * to, halves.ctypes.data + 2 * frm, np.int64(index[run + 2]))
+            else:
+                for j in range(index[run + 2]):
+                    sums[to + j] += i32(halves[frm + j] * payload)
+    add_brought(sums, arrival.exponent, arrival.bits, a)
+
+
+@inlined
+def hear(
+    population,
+    begin,
+    t0,
+    t1,
+    steps,
+    ends,
+    arrivals,
+    weights,
+    halves,
+    wide,
+    index,
+    bits,
+    values,
+    activations,
+    sums,
+    total,
+    events,
+):
+    """Sum up all that arrives at a population in steps begin..t1, in the rows of activations, that of t0 first."""
+    row = population.row
+    activations[: (t1 - t0) * row] = 0
+    address = activations.ctypes.data
+    for k in range(population.first, population.last):
+        arrival = arrivals[k]
+        source = ends[arrival.source]
+        lag, words, sources = arrival.lag, source.words, source.size
+        first, first_value = source.bits * (steps + 1), source.values * (steps + 1)
+        for t in range(max(begin, lag + 1), t1):
+            count = gather(bits.ctypes.data + 8 * (first + (t - lag) * words), words, events.ctypes.data)
+            if count == 0:
+                continue
+            sent = first_value + (t - lag) * source.row
+            a = address + 4 * row * (t - t0)
+            if arrival.layout == ROWS:
+                add_dense(arrival, values, sent, events, count, weights, a, total)
+                continue
+            given = carray(pointer(a), row, np.int32)
+            if arrival.layout == NARROW_RUNS:
+                add_runs(arrival, values, sent, events, count, halves, index, given, sums)
+            elif arrival.layout == RUNS:
+                add_runs(arrival, values, sent, events, count, halves, index, given, total)
+            else:
+                add_list(arrival, values, sent, events, count, wide, index, sources, given, total)
