@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 LANES = 64  # neurons side by side: rows are padded to multiples, so that nothing is left over
 MOST_ROWS = 257  # unsigned bytes that can be added in 16 bits
@@ -34,6 +35,22 @@ def pointer(typing: Any, address: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), build
+
+
+@intrinsic
+def array_at(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
+    """The `size` elements at `address` as an array: `numba.carray`, for functions that count no references."""
+    kind = types.Array(dtype.dtype, 1, "C")
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, size, _ = arguments
+        array = make_array(kind)(context, builder)
+        itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+        data = builder.inttoptr(address, array.data.type)
+        populate_array(array, data, [size], [_INT64(itemsize)], _INT64(itemsize), None)
+        return array._getvalue()
+
+    return kind(types.int64, types.int64, dtype), build
 
 
 @intrinsic

@@ -12,9 +12,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray
 
-from snndeploy.simulators._fast_intrinsics import call, gather, nonzero_bytes, nonzero_ints, pointer
+from snndeploy.simulators._fast_intrinsics import array_at, call, gather, nonzero_bytes, nonzero_ints
 from snndeploy.simulators._fast_lif import step_memory, step_memory_bounded, step_plain, step_plain_bounded
 from snndeploy.simulators._fast_plan import LIF_VARIANTS, SPIKES
 from snndeploy.simulators._fast_synapses import Array, hear, i32, inlined
@@ -28,7 +27,7 @@ def pack_bytes(address: Array, size: Array, bits: Array, first: Array) -> None:
         bits[first + w] = nonzero_bytes(address + 64 * w)
     rest = size - 64 * whole
     if rest:
-        seen = carray(pointer(address + 64 * whole), rest, np.uint8)
+        seen = array_at(address + 64 * whole, rest, np.uint8)
         word = np.uint64(0)
         for j in range(rest):
             word |= np.uint64(seen[j] != 0) << np.uint64(j)
@@ -56,6 +55,12 @@ def step_lif(variant: Array, a: Array, states: Array, parameters: Array, bits: A
 
 
 @inlined
+def copy(source: Array, target: Array) -> None:
+    for j in range(source.size):
+        target[j] = source[j]
+
+
+@inlined
 def read_inputs(sample, steps, ends, inputs, bits, values):
     """Lay out what the inputs send in a sample."""
     for i in range(inputs.shape[0]):
@@ -66,7 +71,7 @@ def read_inputs(sample, steps, ends, inputs, bits, values):
             first = end.bits * (steps + 1) + (t + 1) * end.words
             if end.values >= 0:
                 row = end.values * (steps + 1) + (t + 1) * end.row
-                values[row : row + size] = carray(pointer(inputs[i, 1] + 4 * at * size), size, np.int32)
+                copy(array_at(inputs[i, 1] + 4 * at * size, size, np.int32), values[row : row + size])
                 pack_ints(values.ctypes.data + 4 * row, end.words, bits, first)
             else:
                 pack_bytes(inputs[i, 1] + at * size, size, bits, first)
@@ -85,8 +90,8 @@ def update(population, own, t, steps, a, bits, values, states, parameters, sent)
     if own.values >= 0:
         sent = values + 4 * (own.values * (steps + 1) + t * own.row)
     call(population.step, a, sent, states, parameters, population.size, row)
-    carray(pointer(sent), row, np.int32)[population.size :] = 0  # what a larger population has left there
-    pack_ints(sent, own.words, carray(pointer(bits), own.words, np.uint64), 0)
+    array_at(sent, row, np.int32)[population.size :] = 0  # what a larger population has left there
+    pack_ints(sent, own.words, array_at(bits, own.words, np.uint64), 0)
 
 
 @inlined
@@ -94,11 +99,11 @@ def record(entry, at, population, own, bits, first, values, first_value, states,
     """Write one step of one record."""
     size, state = population.size, entry[1]
     if state == SPIKES and own.values < 0:
-        spikes = carray(pointer(entry[2] + at * size), size, np.uint8)
+        spikes = array_at(entry[2] + at * size, size, np.uint8)
         for e in range(gather(bits.ctypes.data + 8 * first, own.words, events.ctypes.data)):
             spikes[index[population.order + events[e]]] = 1
         return
-    out = carray(pointer(entry[2] + 4 * at * size), size, np.int32)
+    out = array_at(entry[2] + 4 * at * size, size, np.int32)
     for j in range(size):
         if state == SPIKES:
             seen = i32(values[first_value + j])
@@ -120,7 +125,7 @@ def compiled_run() -> Any:
 
 
 def _run(key: str) -> Any:
-    @numba.njit(nogil=True, cache=True)
+    @numba.njit(nogil=True, cache=True, _nrt=False)
     def run(
         samples,
         steps,
@@ -154,7 +159,7 @@ def _run(key: str) -> Any:
         _ = key
         narrow_states = states.view(np.int32)
         for sample in range(samples):
-            states[:] = rest
+            copy(rest, states)
             read_inputs(sample, steps, ends, inputs, bits, values)
             for g in range(groups.shape[0]):
                 group = groups[g]

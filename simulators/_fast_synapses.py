@@ -9,15 +9,16 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray
 
-from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, gather, pointer
+from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, array_at, gather
 from snndeploy.simulators._fast_plan import NARROW_RUNS, ROWS, RUNS
 
 i32 = np.int32
 Array = Any  # of Numba: an array, a record or an integer
 
-inlined = numba.njit(nogil=True)
+# Without `_nrt=False` Numba counts references to every array that is passed on, and threads that count the same ones
+# wait for each other.
+inlined = numba.njit(nogil=True, _nrt=False)
 
 
 @inlined
@@ -46,7 +47,7 @@ def add_dense(arrival, values, first_value, events, count, weights, a, total):
         for first in range(0, count, MOST_ROWS):
             add_rows(to, scale, offset, base, given + 4 * first, min(count - first, MOST_ROWS), tiles)
     if not linear:
-        add_brought(total, exponent, arrival.bits, carray(pointer(a), row, np.int32))
+        add_brought(total, exponent, arrival.bits, array_at(a, row, np.int32))
 
 
 @inlined
@@ -136,7 +137,7 @@ def hear(
             if arrival.layout == ROWS:
                 add_dense(arrival, values, sent, events, count, weights, a, total)
                 continue
-            given = carray(pointer(a), row, np.int32)
+            given = array_at(a, row, np.int32)
             if arrival.layout == NARROW_RUNS:
                 add_runs(arrival, values, sent, events, count, halves, index, given, sums)
             elif arrival.layout == RUNS:
