@@ -11,8 +11,9 @@ import os
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 TARGET = "loihi2-sim"
 BLOCK = 2**18  # samples * steps * neurons / 64 of a block, some ten milliseconds: Ctrl-C and progress come between
+BLOCKS = 2  # for each thread at least, where there are as many samples: they end about together
 SAID_AFTER = 2.0  # seconds
 
 Records = dict[str, NDArray[Any]]
@@ -104,23 +106,12 @@ class Loaded:
         raw = steps + self._latency
         records = {probe: np.zeros((samples, raw, p.size), p.dtype) for probe in probes for p in [self._probes[probe]]}
         count = threads()
-        size = max(1, min(BLOCK // (raw * self.words), -(-samples // (2 * count)) if count > 1 else samples))
-        blocks = range(0, samples, size)
-        if count == 1 or len(blocks) < 2:
-            for first in blocks:
-                advance(self._run(payloads, records, first, min(first + size, samples), raw))
-            return records
-        stop = threading.Event()
+        size = max(1, min(BLOCK // (raw * self.words), -(-samples // (BLOCKS * count)) if count > 1 else samples))
 
         def run(first: int) -> int:
-            return 0 if stop.is_set() else self._run(payloads, records, first, min(first + size, samples), raw)
+            return self._run(payloads, records, first, min(first + size, samples), raw)
 
-        with ThreadPoolExecutor(min(count, len(blocks))) as pool:
-            try:
-                for done in as_completed([pool.submit(run, first) for first in blocks]):
-                    advance(done.result())
-            finally:
-                stop.set()
+        _share(range(0, samples, size), run, count, advance)
         return records
 
     def _run(self, payloads: Mapping[str, NDArray[Any]], records: Records, first: int, last: int, raw: int) -> int:
@@ -138,6 +129,36 @@ class Loaded:
         self._run_block(last - first, raw, *p.tables(), inputs, table, *p.pools(), *room.arrays)
         self._rooms.append(room)
         return last - first
+
+
+def _share(blocks: range, run: Callable[[int], int], count: int, advance: Callable[[int], None]) -> None:
+    """Run all blocks in `count` threads, of which this is one: what it raises, as by Ctrl-C, ends the others.
+
+    `run` returns the samples of a block, `advance` is told of them by this thread.
+    """
+    left = iter(blocks)
+    if count == 1 or len(blocks) < 2:
+        for first in left:
+            advance(run(first))
+        return
+    by_others: deque[int] = deque()
+
+    def help_out() -> None:
+        by_others.extend(run(first) for first in left)
+
+    with ThreadPoolExecutor(min(count, len(blocks)) - 1) as pool:
+        others = [pool.submit(help_out) for _ in range(min(count, len(blocks)) - 1)]
+        try:
+            for first in left:
+                advance(run(first))
+                while by_others:
+                    advance(by_others.popleft())
+        finally:
+            deque(left, maxlen=0)  # nothing is left for the others
+    for other in others:
+        other.result()
+    for samples in by_others:
+        advance(samples)
 
 
 class _Probe(NamedTuple):
