@@ -87,6 +87,7 @@ def row(letter: str, batch: int, density: float, plan: Plan, roofline: Roofline,
     few = {name: x[:REFERENCE_SAMPLES, : net.reference_steps].astype(np.int64) for name, x in payloads.items()}
     (slow,) = least_seconds([lambda: reference.simulate(program, few, probes)], 1, time.thread_time)
     samples, short = next(iter(few.values())).shape[:2]
+    raw, raw_short = steps + program.latency, short + program.latency
     per_step = one / batch / steps
     return Row(
         net=letter,
@@ -96,7 +97,7 @@ def row(letter: str, batch: int, density: float, plan: Plan, roofline: Roofline,
         seconds=per_step,
         snntorch=rival_one / one,
         snntorch_all=min(rival_many) / many,
-        reference=slow / samples / short / per_step,
+        reference=(slow / samples / raw_short) / (one / batch / raw),
         lava=None if lava is None else lava / per_step,
         synaptic_rate=sum(done.synaptic.values()) / one,
         update_rate=done.updates / one,
