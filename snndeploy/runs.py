@@ -21,8 +21,8 @@ from snndeploy.registry import part
 from snndeploy.values import frozen_mapping
 
 VIEWS = ("lava", "chip")  # of v in a step in which a neuron spikes: what Lava reads, or a state probe of Loihi 2
-CHIP_SPIKING_V = 128  # read so in the recording of the NIR paper: paper/01_lif/lif_lava_loihi_fixed.csv
-CHIP_RECORDED = ("lif",)  # the models of which there is a recording
+CHIP_SPIKING_V = 128  # in recordings of the NIR paper (lif_lava_loihi_fixed.csv) and of lava-dl (gts/pilotnet_lif)
+CHIP_RECORDED = ("lif", "lif-reset")  # the models of which there is a recording
 
 
 @dataclass(frozen=True)

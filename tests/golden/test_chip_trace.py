@@ -109,7 +109,7 @@ def test_no_view_of_a_model_without_a_recording() -> None:
     assert chip_probes(program, ["readout.u", "hidden.v"]) == {"hidden.v": "hidden.spikes"}
     with pytest.raises(BadInput) as caught:
         chip_probes(program, ["hidden.v", "readout.v"])
-    assert caught.value.lines() == ["probe: the chip's view of v is known for lif: readout is li"]
+    assert caught.value.lines() == ["probe: the chip's view of v is known for lif and lif-reset: readout is li"]
 
 
 def test_unknown_view(neuron: Artifact) -> None:
