@@ -46,16 +46,19 @@ def simulate(network: Network, x: Any, steps: int | None = None) -> dict[str, Bo
     for name, values in given.items():
         sent[name][:, : min(steps, length)] = values[:, :steps]
     neurons = [p for p in map(network.population, network.order()) if p.neuron != "input"]
-    arriving = {p.name: [q for q in network.projections if q.target == p.name] for p in neurons}
+    arriving = {
+        p.name: [(q.source, network.brought(q)) for q in network.projections if q.target == p.name] for p in neurons
+    }
     flat = {p.name: {key: value.reshape(-1) for key, value in p.parameters.items()} for p in neurons}
     i = {p.name: np.zeros((samples, p.size)) for p in neurons}
     v = {p.name: np.zeros((samples, p.size)) for p in neurons}
     for t in range(steps):
         for p in neurons:
             current = np.zeros((samples, p.size)) if p.bias is None else p.bias.reshape(-1)
-            for q in arriving[p.name]:
-                if t >= q.delay:
-                    current = current + sent[q.source][:, t - q.delay] @ q.weights.T
+            for source, brought in arriving[p.name]:
+                for delay, weighted in brought:
+                    if t >= delay:
+                        current = current + weighted(sent[source][:, t - delay])
             alpha, beta, threshold = (flat[p.name][key] for key in ("alpha", "beta", "threshold"))
             i[p.name] = alpha * i[p.name] + current
             v[p.name], spikes = membrane(v[p.name], i[p.name], beta, threshold, p.reset)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snndeploy.errors import BadInput, Problems
+from snndeploy.projections import Parts
+from snndeploy.registry import part, parts
 from snndeploy.values import check_names, frozen_array, frozen_mapping
 
 Floats = NDArray[np.float64]
@@ -67,16 +69,23 @@ class Population:
 
 @dataclass(frozen=True)
 class Projection:
-    """Synapses from one population to another: `weights` (targets, sources) in float64, both sides flattened."""
+    """Synapses from one population to another, of one kind: `weights` are float64, in the shape of the kind.
+
+    Kinds and their `extra` arrays are those of a Program (`snndeploy.projections`): strides, indices, further delays.
+    """
 
     name: str
     source: str
     target: str
     weights: Floats
     delay: int = 0
+    kind: str = "dense"
+    extra: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", frozen_array(self.weights, np.float64))
+        extra = {name: frozen_array(array, np.int32) for name, array in self.extra.items()}
+        object.__setattr__(self, "extra", frozen_mapping(extra))
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,12 @@ class Network:
 
     def inputs(self) -> list[Population]:
         return [p for p in self.populations if p.neuron == "input"]
+
+    def brought(self, q: Projection) -> Parts:
+        """For each delay of a projection a function from messages (samples, sources) to currents (samples, targets)."""
+        ends = self.population(q.source).shape, self.population(q.target).shape
+        brought: Parts = part("projections", q.kind).parts(q, *ends)
+        return brought
 
     def order(self) -> list[str]:
         """The populations in an order in which every delay-free projection goes forward.
@@ -158,8 +173,11 @@ def _check_projection(projection: Projection, shapes: Mapping[str, tuple[int, ..
     if ends:
         problems.add(name, f"no population {', '.join(ends)}")
         return
-    expected = (math.prod(shapes[projection.target]), math.prod(shapes[projection.source]))
-    found = projection.weights.shape
-    problems.require(found == expected, name, f"expected weights (targets, sources) {expected}, found {found}")
+    if not problems.require(projection.kind in parts("projections"), name, f"unknown kind {projection.kind!r}"):
+        return
+    kind = part("projections", projection.kind)
+    unknown = sorted(projection.extra.keys() - set(kind.EXTRA))
+    problems.require(not unknown, name, f"a {projection.kind} projection has no {', '.join(unknown)}")
+    kind.check(projection, shapes[projection.source], shapes[projection.target], problems)
     problems.require_all(projection.weights, np.isfinite(projection.weights), name, "expected finite weights")
     problems.require(projection.delay >= 0, name, f"expected a delay of 0 steps or more, found {projection.delay}")

@@ -215,7 +215,7 @@ class Program:
         problems.require(not unknown, name, f"a {projection.kind} projection has no {', '.join(unknown)}")
         kind.check(projection, source.shape, target.shape, problems)
         _require_range(projection.message_bits, 0, MAX_PAYLOAD_BITS, f"{name}.message_bits", problems)
-        _require_range(projection.exponent, MIN_EXPONENT, MAX_EXPONENT, f"{name}.exponent", problems)
+        _require_range(projection.exponent, kind.MIN_EXPONENT, MAX_EXPONENT, f"{name}.exponent", problems)
         _require_range(projection.delay, 0, MAX_DELAY, f"{name}.delay", problems)
         lag = source.start + 1 + projection.delay - target.start
         problems.require(lag >= 0, name, f"arrives {-lag} steps before {target.name!r} starts; expected a longer delay")

@@ -14,17 +14,17 @@ say what the weights are, as everywhere; Lava's Conv does not look at them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from snndeploy.errors import Problems
-from snndeploy.integers import Ints
-from snndeploy.program import Projection
+from snndeploy.projections import Floats, Listed, Numbers, Parts, Synapses, wide
 
 EXTRA = ("dilation", "groups", "padding", "stride")  # one value per spatial axis, one for groups; torch's defaults
 SUM_BITS = 24  # conv/models.py: clamp_precision; from -2**23 to 2**23 - 1
+MIN_EXPONENT = 0
 LOWEST = {"stride": 1, "padding": 0, "dilation": 1}  # and torch's defaults
 MAX_STEP = 127  # stride, padding and dilation are int8 in Lava (conv/models.py)
 
@@ -38,16 +38,15 @@ class Geometry(NamedTuple):
     groups: int
 
 
-def geometry(q: Projection) -> Geometry:
+def geometry(q: Synapses) -> Geometry:
     """What the extra arrays say, torch's defaults where they say nothing."""
     axes = q.weights.ndim - 2
     stride, padding, dilation = (q.extra.get(key, np.full(axes, low)).tolist() for key, low in LOWEST.items())
     return Geometry(stride, padding, dilation, int(q.extra.get("groups", 1)))
 
 
-def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
-    """Report weights and extra arrays from which the target's shape does not follow, and a negative exponent."""
-    problems.require(q.exponent >= 0, f"{q.name}.exponent", f"expected 0 or more for conv, found {q.exponent}")
+def check(q: Synapses, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
+    """Report weights and extra arrays from which the target's shape does not follow."""
     axes, found = q.weights.ndim - 2, f"found {q.weights.shape}"
     expected = "expected weights (out channels, in channels / groups, *kernel) with 1 or 2 axes"
     if not problems.require(axes in (1, 2) and q.weights.size > 0, q.name, f"{expected}, {found}"):
@@ -62,7 +61,7 @@ def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], probl
         problems.require(shape == target, q.name, f"expected a target of shape {shape}, found {target}")
 
 
-def _check_extra(q: Projection, axes: int, problems: Problems) -> bool:
+def _check_extra(q: Synapses, axes: int, problems: Problems) -> bool:
     before = len(problems.found)
     for key in sorted(LOWEST.keys() & q.extra.keys()):
         values, low, place = q.extra[key], LOWEST[key], f"{q.name}.{key}"
@@ -74,20 +73,20 @@ def _check_extra(q: Projection, axes: int, problems: Problems) -> bool:
     return len(problems.found) == before
 
 
-def out_shape(q: Projection, source: tuple[int, ...]) -> tuple[int, ...]:
+def out_shape(q: Synapses, source: tuple[int, ...]) -> tuple[int, ...]:
     """The target's shape (out channels, *axes); axes below 1 where the kernel does not fit."""
     stride, padding, dilation, _ = geometry(q)
     sizes = zip(source[1:], q.weights.shape[2:], stride, padding, dilation, strict=True)
     return (len(q.weights), *((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes))
 
 
-def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, Callable[[Ints], Ints]]]:
+def parts(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Parts:
     """The correlation, with the projection's delay."""
     groups = geometry(q).groups
 
-    def weighted(messages: Ints) -> Ints:
+    def weighted(messages: Numbers) -> Numbers:
         samples = len(messages)
-        total: Ints = np.zeros((samples, groups, target[0] // groups, *target[1:]), np.int64)
+        total: Numbers = np.zeros((samples, groups, target[0] // groups, *target[1:]), wide(q.weights).dtype)
         for weights, seen in _places(q, messages.reshape(samples, *source), target[1:], outside=0):
             by_group = weights.reshape(groups, -1, weights.shape[1])
             total += np.einsum("goi,sgi...->sgo...", by_group, seen.reshape(samples, groups, -1, *target[1:]))
@@ -96,7 +95,16 @@ def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> li
     return [(q.delay, weighted)]
 
 
-def synapses(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[Ints, Ints, Ints, Ints]:
+def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Floats:
+    """The sum of each target's weights: of the places of the kernel that lie within the source."""
+    sums: Floats = np.zeros(target)
+    for weights, inside in _places(q, np.ones((1, 1, *source[1:])), target[1:], outside=0):
+        of_place = np.array([math.fsum(row) for row in weights.tolist()])
+        sums += of_place.reshape(-1, *(1 for _ in target[1:])) * inside[0]
+    return sums.reshape(-1)
+
+
+def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight: the kernel, unrolled."""
     groups, places = geometry(q).groups, math.prod(target[1:])
     numbers = np.arange(math.prod(source)).reshape(1, *source)
@@ -111,11 +119,11 @@ def synapses(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) ->
     return sources, targets, weights, np.full(len(weights), q.delay)
 
 
-def _places(q: Projection, x: Ints, out: tuple[int, ...], outside: int) -> Iterator[tuple[Ints, Ints]]:
+def _places(q: Synapses, x: Numbers, out: tuple[int, ...], outside: int) -> Iterator[tuple[Numbers, Numbers]]:
     """For each place of the kernel its weights (out, in / groups), and what it sees of x (samples, channels, *out)."""
     stride, padding, dilation, _ = geometry(q)
     padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=outside)
     for place in np.ndindex(*q.weights.shape[2:]):
         ranges = zip(place, dilation, stride, out, strict=True)
         seen = tuple(slice(d * k, d * k + s * (n - 1) + 1, s) for k, d, s, n in ranges)
-        yield q.weights[(slice(None), slice(None), *place)].astype(np.int64), padded[(slice(None), slice(None), *seen)]
+        yield wide(q.weights[(slice(None), slice(None), *place)]), padded[(slice(None), slice(None), *seen)]

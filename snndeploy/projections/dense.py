@@ -13,13 +13,15 @@ import numpy as np
 
 from snndeploy.errors import Problems
 from snndeploy.integers import Ints
-from snndeploy.program import MAX_DELAY, Projection
+from snndeploy.program import MAX_DELAY
+from snndeploy.program import MIN_EXPONENT as MIN_EXPONENT
+from snndeploy.projections import Floats, Listed, Numbers, Parts, Synapses, wide
 
 EXTRA = ("delays",)  # optional: further steps of each synapse, of the weights' shape
 SUM_BITS = 32  # a_buff (dense/models.py)
 
 
-def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
+def check(q: Synapses, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
     """Report weights and delays whose shape is not (targets, sources)."""
     expected = (math.prod(target), math.prod(source))
     fits = q.weights.shape == expected
@@ -27,7 +29,7 @@ def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], probl
     check_delays(q, expected, problems)
 
 
-def check_delays(q: Projection, expected: tuple[int, ...], problems: Problems) -> None:
+def check_delays(q: Synapses, expected: tuple[int, ...], problems: Problems) -> None:
     """Report delays per synapse that have not the expected shape, or are too long with the projection's own."""
     if "delays" not in q.extra:
         return
@@ -37,23 +39,27 @@ def check_delays(q: Projection, expected: tuple[int, ...], problems: Problems) -
     problems.require_all(delays, good, place, f"expected 0 to {MAX_DELAY - q.delay}")
 
 
-def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, Callable[[Ints], Ints]]]:
+def parts(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Parts:
     """For each delay the weighted sum of the messages that arrive with it."""
     if "delays" not in q.extra:
-        return [(q.delay, _weighted(q.weights.astype(np.int64)))]
+        return [(q.delay, _weighted(wide(q.weights)))]
     delays = q.extra["delays"]
     return [
-        (q.delay + int(delay), _weighted(np.where(delays == delay, q.weights, 0).astype(np.int64)))
-        for delay in np.unique(delays)
+        (q.delay + int(delay), _weighted(wide(np.where(delays == delay, q.weights, 0)))) for delay in np.unique(delays)
     ]
 
 
-def _weighted(weights: Ints) -> Callable[[Ints], Ints]:
+def _weighted(weights: Numbers) -> Callable[[Numbers], Numbers]:
     return lambda messages: messages @ weights.T
 
 
-def synapses(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[Ints, Ints, Ints, Ints]:
+def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Floats:
+    """The sum of each target's weights, correctly rounded."""
+    return np.array([math.fsum(row) for row in q.weights.tolist()])
+
+
+def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight."""
     targets, sources = np.nonzero(q.weights)
-    delays = q.extra.get("delays", np.zeros_like(q.weights)).astype(np.int64) + q.delay
-    return sources, targets, q.weights[targets, sources].astype(np.int64), delays[targets, sources]
+    delays: Ints = q.extra.get("delays", np.zeros_like(q.weights)).astype(np.int64) + q.delay
+    return sources, targets, wide(q.weights[targets, sources]), delays[targets, sources]

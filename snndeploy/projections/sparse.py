@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 from snndeploy.errors import Problems
 from snndeploy.integers import Ints
-from snndeploy.program import Projection
+from snndeploy.program import MIN_EXPONENT as MIN_EXPONENT
+from snndeploy.projections import Floats, Listed, Numbers, Parts, Synapses, wide
 from snndeploy.projections.dense import check_delays
 
 EXTRA = ("delays", "indices", "indptr")  # delays (synapses,) are optional: further steps of each synapse
 SUM_BITS = 32  # a_buff (sparse/models.py)
 
 
-def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
+def check(q: Synapses, source: tuple[int, ...], target: tuple[int, ...], problems: Problems) -> None:
     """Report arrays that are no CSR matrix (targets, sources) without repeated synapses."""
     missing = sorted({"indices", "indptr"} - q.extra.keys())
     if not problems.require(not missing, q.name, f"a sparse projection needs {', '.join(missing)}"):
@@ -42,7 +44,7 @@ def check(q: Projection, source: tuple[int, ...], target: tuple[int, ...], probl
         problems.require_all(indices, rising, place, "expected to rise within a target, no synapse twice")
 
 
-def _check_indptr(q: Projection, targets: int, problems: Problems) -> bool:
+def _check_indptr(q: Synapses, targets: int, problems: Problems) -> bool:
     indptr, place, expected = q.extra["indptr"].astype(np.int64), f"{q.name}.indptr", (targets + 1,)
     if not problems.require(
         indptr.shape == expected, place, f"expected (targets + 1,) {expected}, found {indptr.shape}"
@@ -52,9 +54,9 @@ def _check_indptr(q: Projection, targets: int, problems: Problems) -> bool:
     return problems.require(rises, place, f"expected to rise from 0 to the number of synapses, {q.weights.size}")
 
 
-def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> list[tuple[int, Callable[[Ints], Ints]]]:
+def parts(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Parts:
     """For each delay the weighted sum of the messages that arrive with it."""
-    targets, sources, weights, delays = _targets(q), q.extra["indices"], q.weights.astype(np.int64), _delays(q)
+    targets, sources, weights, delays = _targets(q), q.extra["indices"], wide(q.weights), _delays(q)
     return [
         (int(delay), _weighted(targets[there], sources[there], weights[there], math.prod(target)))
         for delay in np.unique(delays)
@@ -62,32 +64,37 @@ def parts(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> li
     ]
 
 
-def _weighted(targets: Ints, sources: Ints, weights: Ints, size: int) -> Callable[[Ints], Ints]:
-    ends = np.searchsorted(targets, np.arange(size + 1))
+def _weighted(targets: Ints, sources: Numbers, weights: Numbers, size: int) -> Callable[[Numbers], Numbers]:
+    reached, starts = np.unique(targets, return_index=True)
 
-    def weighted(messages: Ints) -> Ints:
-        sums = np.empty((len(messages), size), np.int64)
+    def weighted(messages: Numbers) -> Numbers:
+        sums = np.zeros((len(messages), size), weights.dtype)
         for sample, message in enumerate(messages):  # one by one: the synapses of all samples may be too many
-            running = np.append(0, np.cumsum(weights * message[sources]))
-            sums[sample] = running[ends[1:]] - running[ends[:-1]]
+            sums[sample, reached] = np.add.reduceat(weights * message[sources], starts) if len(starts) else 0
         return sums
 
     return weighted
 
 
-def synapses(q: Projection, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[Ints, Ints, Ints, Ints]:
+def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Floats:
+    """The sum of each target's weights, correctly rounded."""
+    weights, ends = q.weights.tolist(), q.extra["indptr"].tolist()
+    return np.array([math.fsum(weights[first:stop]) for first, stop in pairwise(ends)])
+
+
+def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight."""
     there = q.weights != 0
-    sources, weights = q.extra["indices"].astype(np.int64), q.weights.astype(np.int64)
+    sources, weights = q.extra["indices"].astype(np.int64), wide(q.weights)
     return sources[there], _targets(q)[there], weights[there], _delays(q)[there]
 
 
-def _targets(q: Projection) -> Ints:
+def _targets(q: Synapses) -> Ints:
     """The target of each synapse."""
     return np.repeat(np.arange(q.extra["indptr"].size - 1), np.diff(q.extra["indptr"]))
 
 
-def _delays(q: Projection) -> Ints:
+def _delays(q: Synapses) -> Ints:
     """The whole delay of each synapse."""
     delays: Ints = q.extra.get("delays", np.zeros_like(q.weights)).astype(np.int64) + q.delay
     return delays

@@ -25,8 +25,9 @@ def peak_currents(network: Network, x: NDArray[np.float64]) -> dict[str, float]:
         for q in network.projections:
             if q.target == p.name:
                 messages: Floats = sent[q.source].reshape(samples, steps, -1).astype(np.float64)
-                brought = messages @ q.weights.T
-                arriving[:, q.delay :] += brought[:, : max(steps - q.delay, 0)]
+                for delay, weighted in network.brought(q):
+                    late = messages[:, : max(steps - delay, 0)]
+                    arriving[:, delay:] += weighted(late.reshape(-1, late.shape[2])).reshape(*late.shape[:2], p.size)
         current, peak = np.zeros((samples, p.size)), 0.0
         for t in range(steps):
             current = p.parameters["alpha"].ravel() * current + arriving[:, t]

@@ -111,6 +111,16 @@ def test_parts_are_the_synapses_in_another_form(kind: str, seed: int) -> None:
         assert not expected
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_totals_are_sums_of_the_synapses(kind: str, seed: int) -> None:
+    for q, source, target in drawn(seed, kind):
+        _, targets, weights, _ = part("projections", kind).synapses(q, source, target)
+        found = part("projections", kind).totals(q, source, target)
+        np.testing.assert_array_equal(found, np.bincount(targets, weights, int(np.prod(target))))
+
+
 def test_the_generated_projections_are_of_all_kinds() -> None:
     """Nothing above is true because there was nothing to test."""
     for kind in KINDS:
@@ -365,7 +375,7 @@ def test_conv_refusals(weights: Shape, source: Shape, target: Shape, extra: Any,
 
 def test_conv_takes_no_negative_exponent() -> None:
     q = Projection("c", "in", "out", np.zeros((2, 3, 1)), kind="conv", exponent=-1)
-    assert refused(q, (3, 4), (2, 4)) == ["p: c.exponent: expected 0 or more for conv, found -1"]
+    assert refused(q, (3, 4), (2, 4)) == ["p: c.exponent: expected 0 to 7, found -1"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from snndeploy.errors import BadInput
 from snndeploy.floats import simulate
@@ -76,6 +77,74 @@ def test_projections_without_delay_act_in_the_same_step_and_others_later() -> No
     spikes = simulate(Network(populations, projections, ("b",), 1.0), np.array([[[1.0]]]), steps=6)
     assert spikes["a"][0, :, 0].tolist() == [True, False, True, False, True, False]
     assert spikes["b"][0, :, 0].tolist() == [False, False, True, False, True, False]
+
+
+def passed(q: Projection, source: tuple[int, ...], target: tuple[int, ...], x: Any) -> Any:
+    """What the projection brings, (samples, *target), of messages (samples, *source), all at once."""
+    populations = (
+        Population("x", source, "input"),
+        Population("n", target, "lif", {"alpha": 0, "beta": 0, "threshold": 1}),
+    )
+    network = Network(populations, (q,), ("n",), 1e-3)
+    network.check()
+    return sum(weighted(x.reshape(len(x), -1)) for _, weighted in network.brought(q)).reshape(len(x), *target)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_conv_is_torch_in_float64(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    axes, groups = 1 + seed % 2, int(draw.integers(1, 4))
+    stride, padding, dilation = (draw.integers(low, 4, axes) for low in (1, 0, 1))
+    kernel = draw.integers(1, 4, axes)
+    weights = draw.normal(size=(2 * groups, int(draw.integers(1, 4)), *kernel))
+    x = draw.normal(size=(3, weights.shape[1] * groups, *draw.integers(8, 14, axes)))
+    of_torch = (torch.nn.functional.conv1d, torch.nn.functional.conv2d)[axes - 1](
+        torch.tensor(x), torch.tensor(weights), None, tuple(stride), tuple(padding), tuple(dilation), groups
+    ).numpy()
+    extra = {"stride": stride, "padding": padding, "dilation": dilation, "groups": np.array(groups)}
+    q = Projection("q", "x", "n", weights, kind="conv", extra=extra)
+    np.testing.assert_allclose(passed(q, x.shape[1:], of_torch.shape[1:], x), of_torch, rtol=1e-12, atol=1e-12)
+
+
+def test_a_sparse_projection_is_its_matrix() -> None:
+    draw = np.random.default_rng(0)
+    matrix = draw.normal(size=(6, 9)) * (draw.random((6, 9)) < 0.3)
+    matrix[[0, 3]] = 0  # targets without a synapse
+    _, sources = np.nonzero(matrix)
+    indptr = np.append(0, np.cumsum((matrix != 0).sum(axis=1)))
+    extra = {"indices": sources, "indptr": indptr}
+    q = Projection("q", "x", "n", matrix[matrix != 0], kind="sparse", extra=extra)
+    x = draw.normal(size=(4, 9))
+    np.testing.assert_allclose(passed(q, (9,), (6,), x), x @ matrix.T, rtol=1e-12, atol=1e-12)
+
+
+def test_delays_per_synapse_act_that_many_steps_later() -> None:
+    cell: Any = {"alpha": 0.0, "beta": 0.0, "threshold": 0.5}
+    q = Projection("q", "x", "n", np.ones((2, 1)), delay=1, extra={"delays": np.array([[0], [2]])})
+    network = Network((Population("x", (1,), "input"), Population("n", (2,), "lif", cell)), (q,), ("n",), 1.0)
+    spikes = simulate(network, np.array([[[1.0]]]), steps=5)["n"][0]
+    assert spikes.T.tolist() == [[False, True, False, False, False], [False, False, False, True, False]]
+
+
+@pytest.mark.parametrize(
+    ("q", "text"),
+    [
+        (Projection("q", "x", "n", np.ones((2, 2)), kind="full"), "network: q: unknown kind 'full'"),
+        (
+            Projection("q", "x", "n", np.ones((1, 1)), extra={"stride": np.array([1])}),
+            "network: q: a dense projection has no stride",
+        ),
+        (
+            Projection("q", "x", "n", np.ones((1, 1, 2)), kind="conv"),
+            "network: q: expected ends (channels, length), found (1,) and (1,)",
+        ),
+    ],
+)
+def test_projections_that_do_not_fit(q: Projection, text: str) -> None:
+    neuron = Population("n", (1,), "lif", {"alpha": 0.0, "beta": 0.0, "threshold": 0.5})
+    with pytest.raises(BadInput) as refused:
+        Network((Population("x", (1,), "input"), neuron), (q,), ("n",), 1.0).check()
+    assert str(refused.value) == text
 
 
 def test_shapes_and_samples() -> None:
