@@ -7,7 +7,7 @@ The range of one step's activation is exact; that of u follows because decay rou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from snndeploy.integers import ALIGN_BITS, DECAY_BITS, SYNAPTIC_DECAY_OFFSET
 from snndeploy.targets.loihi2.limits import STATE_MAX
 
+Floats = NDArray[np.float64]
 Range = tuple[NDArray[np.float64], NDArray[np.float64]]
 ALIGN = 2**ALIGN_BITS
 UNITY = 2**DECAY_BITS
@@ -25,25 +26,32 @@ def exact_sum(values: NDArray[np.float64]) -> float:
     return math.fsum(values.ravel().tolist())
 
 
-def activation_range(terms: Iterable[tuple[NDArray[np.float64], int, int]]) -> Range:
-    """Smallest and largest activation of each target, for (weights, smallest, largest message) of each projection."""
-    lows, highs = [], []
-    for weights, low, high in terms:
-        a, b = weights * low, weights * high
-        lows.append(np.minimum(a, b))
-        highs.append(np.maximum(a, b))
-    return _row_sums(np.concatenate(lows, axis=1)), _row_sums(np.concatenate(highs, axis=1))
+def activation_range(totals: Callable[[Floats], Floats], weights: Floats, low: int, high: int) -> Range:
+    """Smallest and largest activation that a projection brings each target, its messages between low and high.
+
+    `totals` sums the weights of each target (`snndeploy.projections`).
+    """
+    a, b = weights * low, weights * high
+    return totals(np.minimum(a, b)), totals(np.maximum(a, b))
 
 
-def _row_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([exact_sum(row) for row in values])
+def summed(ranges: Iterable[Range]) -> Range:
+    """The range of the sum of what lies in `ranges`."""
+    low, high = np.zeros(1), np.zeros(1)
+    for own in ranges:
+        low, high = low + own[0], high + own[1]
+    return low, high
+
+
+def largest(activation: Range) -> Floats:
+    """The largest |activation| of each target, at least 0."""
+    low, high = activation
+    return np.maximum(np.maximum(high, 0), np.maximum(-low, 0))
 
 
 def largest_current(activation: Range, du: NDArray[np.int64]) -> float:
     """The largest |u| that the activations can bring any neuron to."""
-    low, high = activation
-    reach = np.maximum(np.maximum(high, 0), np.maximum(-low, 0))
-    return float(np.max(ALIGN * reach * UNITY / (du + SYNAPTIC_DECAY_OFFSET)))
+    return float(np.max(ALIGN * largest(activation) * UNITY / (du + SYNAPTIC_DECAY_OFFSET)))
 
 
 def may_saturate(activation: Range, du: NDArray[np.int64], dv: NDArray[np.int64], bias: NDArray[np.int64]) -> bool:

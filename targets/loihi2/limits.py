@@ -9,6 +9,9 @@ BIAS_MANTISSA_MAX = 4095  # bias_mant: 13 bits, signed
 BIAS_EXPONENT_MAX = 7  # bias_exp: 3 bits, unsigned
 STATE_MAX = 2**23 - 1  # u and v: 24 bits, signed
 
+# Exponents of weights that the compiler emits. A convolution has none on the chip (lava issue 803).
+WEIGHT_EXPONENT_MAX = {"conv": 0, "dense": 7, "sparse": 7}
+
 # A neurocore (Intel's Loihi 2 brief, as quoted by third parties; Intel has published no data sheet).
 NEURONS_PER_CORE = 8192
 SYNAPSE_BYTES_PER_CORE = 128 * 1024

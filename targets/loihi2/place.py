@@ -5,8 +5,14 @@ An estimate from public numbers: axon tables and their limits are not published,
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
 from snndeploy.placement import Core, Placement
-from snndeploy.program import Population, Program
+from snndeploy.program import Population, Program, Projection
+from snndeploy.registry import part
 from snndeploy.targets.loihi2 import limits
 
 
@@ -26,25 +32,62 @@ def place(program: Program) -> Placement:
 def _cores(program: Program, population: Population) -> list[Core]:
     for count in range(1, population.size + 1):
         width = -(-population.size // count)
-        if (
-            width <= limits.NEURONS_PER_CORE
-            and synapse_bytes(program, population, width) <= limits.SYNAPSE_BYTES_PER_CORE
-        ):
+        if width > limits.NEURONS_PER_CORE:
+            continue
+        used = synapse_bytes(program, population, width)
+        if used.max() <= limits.SYNAPSE_BYTES_PER_CORE:
             break
     cores = []
-    for first in range(0, population.size, width):
+    for first, synapses in zip(range(0, population.size, width), used.tolist(), strict=True):
         stop = min(first + width, population.size)
-        used = {"neurons": stop - first, "synapse_bytes": synapse_bytes(program, population, stop - first)}
-        cores.append(Core(population.name, first, stop, used))
+        cores.append(Core(population.name, first, stop, {"neurons": stop - first, "synapse_bytes": synapses}))
     return cores
 
 
-def synapse_bytes(program: Program, population: Population, neurons: int) -> int:
-    """Synapse memory that `neurons` neurons of a population need: an entry per source neuron of each projection."""
-    words = 0
+def synapse_bytes(program: Program, population: Population, width: int) -> NDArray[np.int64]:
+    """Synapse memory of each slice of `width` neurons of a population, the last one maybe shorter: (slices,).
+
+    A projection has entries, each of some synapses: of a source neuron if it is dense or sparse, where a synapse of
+    sparse also names its target. A convolution is stored once in a core, for all places: an entry for each place of the
+    kernel and each channel that it reads, with a weight for each channel that the slice lies in.
+    """
+    words = np.zeros(-(-population.size // width), np.int64)
     for q in program.projections:
         if q.target == population.name:
-            synapse_bits = q.weight_bits + (limits.DELAY_BITS if q.delay or "delays" in q.extra else 0)
-            entry_bits = limits.SYNAPSE_PREFIX_BITS + neurons * synapse_bits
-            words += program.end(q.source).size * -(-entry_bits // limits.SYNAPSE_WORD_BITS)
-    return words * limits.SYNAPSE_WORD_BITS // 8
+            bits = q.weight_bits + (limits.DELAY_BITS if q.delay or "delays" in q.extra else 0)
+            if q.kind == "dense":
+                words += _words(_widths(population.size, width) * bits) * program.end(q.source).size
+            elif q.kind == "conv":
+                words += _words(_channels(population, width) * bits) * math.prod(q.weights.shape[1:])
+            else:
+                words += _listed_words(program, q, width, bits + (width - 1).bit_length())
+    return words * (limits.SYNAPSE_WORD_BITS // 8)
+
+
+def _widths(size: int, width: int) -> NDArray[np.int64]:
+    """The neurons of each slice."""
+    firsts = np.arange(0, size, width)
+    return np.minimum(firsts + width, size) - firsts
+
+
+def _channels(population: Population, width: int) -> NDArray[np.int64]:
+    """The channels that each slice lies in."""
+    firsts = np.arange(0, population.size, width)
+    lasts = firsts + _widths(population.size, width) - 1
+    places = math.prod(population.shape[1:])
+    return lasts // places - firsts // places + 1
+
+
+def _listed_words(program: Program, q: Projection, width: int, bits: int) -> NDArray[np.int64]:
+    """The words of each slice where only the synapses that there are take room."""
+    source, target = program.end(q.source), program.end(q.target)
+    sources, targets, *_ = part("projections", q.kind).synapses(q, source.shape, target.shape)
+    slices = -(-target.size // width)
+    entries, synapses = np.unique(targets // width * source.size + sources, return_counts=True)
+    found: NDArray[np.int64] = np.bincount(entries // source.size, _words(synapses * bits), slices).astype(np.int64)
+    return found
+
+
+def _words(synapse_bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Words of an entry."""
+    return -(-(limits.SYNAPSE_PREFIX_BITS + synapse_bits) // limits.SYNAPSE_WORD_BITS)

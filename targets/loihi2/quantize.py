@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snndeploy.errors import BadInput, Problems
 from snndeploy.integers import DECAY_BITS, SYNAPTIC_DECAY_OFFSET
 from snndeploy.network import Network, Population
+from snndeploy.network import Projection as FloatProjection
 from snndeploy.program import MAX_PAYLOAD_BITS, Input, LayerReport, Program, Projection
 from snndeploy.program import Population as IntegerPopulation
 from snndeploy.targets.loihi2 import limits
@@ -198,13 +199,15 @@ def _layer(
         if q.target == p.name:
             entry = messages.get(q.source, Input(q.source, (1,)))
             low, high = min(entry.minimum, 0), max(entry.maximum, 0)  # before its first message a projection brings 0
-            afferents.append(Afferent(q.name, q.source, q.weights / entry.scale, low, high, times.delays[q.name]))
+            seen = replace(q, weights=q.weights / entry.scale, delay=times.delays[q.name])
+            afferents.append(Afferent(seen, (network.population(q.source).shape, p.shape), low, high))
     bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
     has_memory = bool((du < limits.DECAY_MAX).any())
     if has_memory and bias.any():
-        afferents.append(
-            Afferent(f"{p.name}.bias", _built_in_name(network), bias[:, None], 0, 1, times.starts[p.name] - 1, levels=2)
+        one = FloatProjection(
+            f"{p.name}.bias", _built_in_name(network), p.name, bias[:, None], times.starts[p.name] - 1
         )
+        afferents.append(Afferent(one, ((1,), p.shape), 0, 1, levels=2))
         bias = np.zeros(p.size)
     return Layer(tuple(afferents), p.parameters["threshold"].ravel(), bias, du, bits, peak)
 
@@ -217,7 +220,7 @@ def _built_in_name(network: Network) -> str:
 
 def _payload_error(layer: Layer, messages: Mapping[str, Input]) -> float:
     """Mean square of what rounding float inputs to payloads does to the currents: a twelfth of a step squared."""
-    return math.fsum(exact_sum(a.weights**2) for a in layer.afferents if a.source in messages) / 12
+    return math.fsum(exact_sum(a.totals(a.weights**2)) for a in layer.afferents if a.projection.source in messages) / 12
 
 
 def _population(
@@ -233,20 +236,21 @@ def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input
     named: dict[str, int] = {}
     projections = []
     for part in best.parts:
-        level = named[part.afferent.name] = named.get(part.afferent.name, 0) + 1
-        name = part.afferent.name if level == 1 else f"{part.afferent.name}.{level}"
-        source = part.afferent.source
+        q = part.afferent.projection
+        level = named[q.name] = named.get(q.name, 0) + 1
         projections.append(
             Projection(
-                name,
-                source,
+                q.name if level == 1 else f"{q.name}.{level}",
+                q.source,
                 target,
                 part.values.astype(np.int32),
                 bits,
                 part.sign_mode,
                 part.exponent,
-                part.afferent.delay,
-                message_bits=messages[source].message_bits if source in messages else 0,
+                q.delay,
+                q.kind,
+                messages[q.source].message_bits if q.source in messages else 0,
+                q.extra,
             )
         )
     return projections
@@ -263,7 +267,7 @@ def _report(p: Population, layer: Layer, best: Fit, unbounded: Fit) -> LayerRepo
         population=p.name,
         scale=best.scale,
         threshold=int(best.threshold.max()),
-        weight_max=max((int(np.abs(part.values).max()) for part in best.parts), default=0),
+        weight_max=max((int(np.abs(part.values).max(initial=0)) for part in best.parts), default=0),
         error=math.sqrt(best.weight_error) / size,
         error_unbounded=math.sqrt(unbounded.weight_error) / size,
         decay_error=max(_relative_error(held[key], lost[key]) for key in held),

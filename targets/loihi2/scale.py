@@ -8,38 +8,71 @@ wrap. Among the scales near that limit the one with the least rounding error is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.program import MAX_EXPONENT
+from snndeploy.network import Projection
+from snndeploy.registry import part
 from snndeploy.targets.loihi2 import limits
-from snndeploy.targets.loihi2.bounds import ALIGN, Range, activation_range, exact_sum, largest_current
+from snndeploy.targets.loihi2.bounds import (
+    ALIGN,
+    Floats,
+    Range,
+    activation_range,
+    exact_sum,
+    largest,
+    largest_current,
+    summed,
+)
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Afferent:
-    """A projection as its target sees it: `weights` (targets, sources) per unit of a message, messages low..high.
+    """A projection as its target sees it: weights per unit of a message, the chip's delay, messages low..high.
 
-    `levels` is the number of Dense projections that carry it: each further one carries what the one before rounded off.
+    `shapes` are those of its two ends. `levels` is the number of projections that carry it: each further one carries
+    what the one before rounded off.
     """
 
-    name: str
-    source: str
-    weights: Floats
+    projection: Projection
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
     low: int
     high: int
-    delay: int
     levels: int = 1
+
+    @property
+    def weights(self) -> Floats:
+        return self.projection.weights
+
+    @property
+    def largest_exponent(self) -> int:
+        return limits.WEIGHT_EXPONENT_MAX[self.projection.kind]
+
+    def totals(self, weights: Floats) -> Floats:
+        """For each target the sum of its weights, `weights` in the place of the projection's."""
+        own: Floats = part("projections", self.projection.kind).totals(
+            replace(self.projection, weights=weights), *self.shapes
+        )
+        return own
+
+    def range(self, weights: Floats) -> Range:
+        """The smallest and largest activation that `weights` bring each target."""
+        return activation_range(self.totals, weights, self.low, self.high)
+
+    def sum_room(self, weights: Floats) -> float:
+        """How often the largest activation that `weights` bring fits the register of the projection's own sum."""
+        limit = 2.0 ** (part("projections", self.projection.kind).SUM_BITS - 1) - 1
+        reach = float(largest(self.range(weights)).max())
+        return limit / reach if reach > 0 else math.inf
 
     def power(self, weights: Floats) -> float:
         """Mean square of the current that `weights` bring all targets, messages uniform between low and high."""
         mean_square = (self.low**2 + self.low * self.high + self.high**2) / 3
-        return mean_square * exact_sum(weights**2)
+        return mean_square * exact_sum(self.totals(weights**2))
 
 
 @dataclass(frozen=True)
@@ -59,7 +92,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Mantissas:
-    """One Dense projection in integers: mantissas times 2**exponent."""
+    """One projection in integers: mantissas times 2**exponent."""
 
     afferent: Afferent
     values: Integers
@@ -88,7 +121,7 @@ class Fit:
         return self.bias_mant << self.bias_exp
 
     def activation(self) -> Range:
-        return activation_range((part.weights, part.afferent.low, part.afferent.high) for part in self.parts)
+        return summed(part.afferent.range(part.weights) for part in self.parts)
 
 
 def fit(layer: Layer, bounded: bool = True) -> Fit | None:
@@ -104,25 +137,25 @@ def _largest_scale(layer: Layer, bounded: bool) -> float:
     bias = float(np.abs(layer.bias).max())
     if bias > 0:
         room.append((limits.BIAS_MANTISSA_MAX << limits.BIAS_EXPONENT_MAX) / (ALIGN * bias))
-    room += [full * 2.0**MAX_EXPONENT for full in _full_scales(layer)]
+    room += [full * 2.0**afferent.largest_exponent for afferent, full in _full_scales(layer)]
     if bounded and layer.peak is None:
-        terms = [(a.weights, a.low, a.high) for a in layer.afferents]
-        reach = largest_current(activation_range(terms), layer.du) if terms else 0.0
+        reach = largest_current(summed(a.range(a.weights) for a in layer.afferents), layer.du)
         if reach > 0:
             room.append(limits.STATE_MAX / reach)
-    elif bounded and layer.peak:
+        return min(room)
+    if bounded and layer.peak:
         room.append(limits.STATE_MAX / (ALIGN * layer.peak))
-    return min(room)
+    return min(*room, *(a.sum_room(a.weights) for a in layer.afferents))
 
 
-def _full_scales(layer: Layer) -> list[float]:
-    """For each afferent the scale at which its largest weight fills the mantissa, at exponent 0."""
+def _full_scales(layer: Layer) -> list[tuple[Afferent, float]]:
+    """Each afferent that has weights, and the scale at which its largest weight fills the mantissa, at exponent 0."""
     scales = []
     for afferent in layer.afferents:
         low, high = mantissa_range(sign_mode(afferent.weights), layer.bits)
-        sides = ((high, float(afferent.weights.max())), (low, float(afferent.weights.min())))
+        sides = ((high, float(afferent.weights.max(initial=0))), (low, float(afferent.weights.min(initial=0))))
         full = [limit / weight for limit, weight in sides if limit * weight > 0]
-        scales += [min(full)] if full else []
+        scales += [(afferent, min(full))] if full else []
     return scales
 
 
@@ -132,7 +165,7 @@ def _candidates(layer: Layer, top: float) -> list[float]:
     A power of two keeps weights that are powers of two exact.
     """
     scales = {top}
-    for full in (1.0, *_full_scales(layer)):
+    for full in (1.0, *(full for _, full in _full_scales(layer))):
         scale = math.ldexp(full, math.frexp(top)[1] - math.frexp(full)[1])
         scales.add(scale if scale <= top else scale / 2)
     return sorted(scales)
@@ -142,12 +175,20 @@ def _fit_below(layer: Layer, scale: float, bounded: bool) -> Fit | None:
     """The integers at `scale`, or a little below it where rounding up would break a bound."""
     for _ in range(64):
         fit = _fit_at(layer, scale)
-        if fit is None or not bounded or layer.peak is not None:
-            return fit
-        if largest_current(fit.activation(), layer.du) <= limits.STATE_MAX:
+        if fit is None or _holds(fit, layer, bounded):
             return fit
         scale *= 1 - 2**-8
     return None
+
+
+def _holds(fit: Fit, layer: Layer, bounded: bool) -> bool:
+    """Whether u cannot wrap, as far as that is to be proven, nor the sum of any projection.
+
+    u is 64 times the sum of all, in hardly more bits than a projection's own sum has: its proof covers both.
+    """
+    if bounded and layer.peak is None:
+        return largest_current(fit.activation(), layer.du) <= limits.STATE_MAX
+    return all(part.afferent.sum_room(part.weights) >= 1 for part in fit.parts)
 
 
 def _fit_at(layer: Layer, scale: float) -> Fit | None:
@@ -176,7 +217,7 @@ def quantized(afferent: Afferent, scale: float, bits: int) -> list[Mantissas]:
         mode = sign_mode(rest)
         low, high = mantissa_range(mode, bits)
         step = mantissa_step(mode, bits)
-        exponent = _smallest_exponent(rest / step, low // step, high // step, MAX_EXPONENT)
+        exponent = _smallest_exponent(rest / step, low // step, high // step, afferent.largest_exponent)
         if exponent is None:
             return []
         mantissas = np.rint(rest / step / 2.0**exponent).astype(np.int64) * step
@@ -191,16 +232,16 @@ def _smallest_exponent(values: Floats, low: int, high: int, largest: int) -> int
     """The smallest exponent at which the rounded values lie within low..high, if there is one up to `largest`."""
     for exponent in range(largest + 1):
         rounded = np.rint(values / 2.0**exponent)
-        if rounded.min() >= low and rounded.max() <= high:
+        if rounded.min(initial=0) >= low and rounded.max(initial=0) <= high:
             return exponent
     return None
 
 
 def sign_mode(weights: Floats) -> str:
     """The sign mode of a whole matrix, stated so that it does not change when the matrix is split."""
-    if weights.min() >= 0:
+    if weights.min(initial=0) >= 0:
         return "excitatory"
-    return "inhibitory" if weights.max() <= 0 else "mixed"
+    return "inhibitory" if weights.max(initial=0) <= 0 else "mixed"
 
 
 def mantissa_step(mode: str, bits: int) -> int:
