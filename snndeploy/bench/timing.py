@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 LEAST = 0.02  # seconds that one reading takes at least: a shorter job is repeated
+ENOUGH = 5.0  # seconds after which FEWEST rounds do
+FEWEST = 3
 
 
 def least_seconds(jobs: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float]) -> list[float]:
-    """The least seconds of each job over that many rounds, in which they take turns, after one run that warms up."""
+    """The least seconds of each job over that many rounds, in which they take turns; fewer where they take long."""
     repeats = [_repeats(job) for job in jobs]
     least = [float("inf")] * len(jobs)
-    for _ in range(rounds):
+    started = time.perf_counter()
+    for done in range(rounds):
+        if done >= FEWEST and time.perf_counter() - started > ENOUGH:
+            break
         for i, job in enumerate(jobs):
             begun = clock()
             for _ in range(repeats[i]):

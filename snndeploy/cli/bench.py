@@ -29,11 +29,11 @@ COLUMNS = (
     "roof",
 )
 LEGEND = """\
-input, active: share of inputs and of neurons that spike in a step; µs: a sample and step, one thread
+input, active: share of inputs and of neurons that spike in a step; µs: a sample-step, one thread
 snnTorch, Lava, ref: how many times faster than snnTorch in float, than Lava (net a, one sample, its
 simulation only), than the reference; of one thread each, but for Lava's processes
 all: how many times faster than snnTorch by the clock, with all cores ({cores} here)
-Gsyn/s, Gupd/s: synaptic operations and neuron updates in 1e9/s; roof: share of what one core could do"""
+Gsyn/s, Gupd/s: synaptic operations, neuron updates in 1e9/s; roof: share of what a core could do"""
 
 
 def command(
