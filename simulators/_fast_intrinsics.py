@@ -16,7 +16,7 @@ from numba.np.arrayobj import make_array, populate_array
 LANES = 64  # neurons side by side: rows are padded to multiples, so that nothing is left over
 MOST_ROWS = 257  # unsigned bytes that can be added in 16 bits
 TILES = 2  # vectors of LANES sums that are kept in registers together
-_INT64 = ir.IntType(64)
+_INT8, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 32, 64))
 
 
 def _vector(bits: int) -> ir.VectorType:
@@ -101,43 +101,67 @@ _PLACES = bytes(place for byte in range(256) for place in ([j for j in range(8) 
 def gather(typing: Any, bits: Any, words: Any, events: Any) -> Any:
     """The numbers (int32) of the bits that are set in `words` words, to address `events`; returns how many.
 
-    Byte by byte, without a branch that could be guessed wrong: eight numbers are written for each byte, and those
-    beyond its bits are overwritten by the next. There must be room for seven more.
+    Without a branch for each bit, which would be guessed wrong: several numbers are written at a time, and those too
+    many are overwritten by the next. There must be room for LANES more.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bits, words, events = arguments
-        eight, eight_wide = ir.VectorType(ir.IntType(8), 8), ir.VectorType(ir.IntType(32), 8)
-        places = cgutils.global_constant(
-            builder, "places", ir.Constant(ir.ArrayType(ir.IntType(8), 2048), bytearray(_PLACES))
-        )
-        table = builder.ptrtoint(places, _INT64)
         count = cgutils.alloca_once_value(builder, _INT64(0))
+        append = _compress if "+avx512vbmi2" in context.codegen().magic_tuple()[2] else _look_up
         with cgutils.for_range(builder, words) as loop:
-            word = builder.load(
-                address_pointer(builder, builder.add(bits, builder.shl(loop.index, _INT64(3)))), typ=_INT64
-            )
+            word = builder.load(_element(builder, bits, loop.index, 3), typ=_INT64)
             with builder.if_then(builder.icmp_unsigned("!=", word, _INT64(0))):
-                base = builder.trunc(builder.shl(loop.index, _INT64(6)), ir.IntType(32))
-                for k in range(8):
-                    byte = builder.and_(builder.lshr(word, _INT64(8 * k)), _INT64(255))
-                    entry = address_pointer(builder, builder.add(table, builder.shl(byte, _INT64(3))))
-                    found = builder.zext(builder.load(entry, typ=eight, align=8), eight_wide)
-                    found = builder.add(found, _splat(builder, builder.add(base, ir.IntType(32)(8 * k)), eight_wide))
-                    so_far = builder.load(count, typ=_INT64)
-                    place = builder.add(events, builder.shl(so_far, _INT64(2)))
-                    builder.store(found, address_pointer(builder, place), align=4)
-                    builder.store(builder.add(so_far, builder.ctpop(byte)), count)
+                first = builder.trunc(builder.shl(loop.index, _INT64(6)), ir.IntType(32))
+                append(builder, word, first, events, count)
         return builder.load(count, typ=_INT64)
 
     return types.int64(types.int64, types.int64, types.int64), build
+
+
+def _compress(builder: Any, word: Any, first: Any, events: Any, count: Any) -> None:
+    """Append the numbers of a word's bits by the instruction for it, sixteen at a time: few words have more."""
+    bytes_, mask, several = (ir.VectorType(kind, n) for kind, n in ((_INT8, 64), (ir.IntType(1), 64), (_INT32, 16)))
+    kind = ir.FunctionType(bytes_, [bytes_, bytes_, mask])
+    compress = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.compress.v64i8")
+    numbers = ir.Constant(bytes_, list(range(64)))
+    found = builder.call(compress, [numbers, ir.Constant(bytes_, None), builder.bitcast(word, mask)])
+    so_far, number = builder.load(count, typ=_INT64), builder.ctpop(word)
+    base = _splat(builder, first, several)
+
+    def store(part: int) -> None:
+        these = ir.Constant(ir.VectorType(_INT32, 16), list(range(16 * part, 16 * part + 16)))
+        places = builder.zext(builder.shuffle_vector(found, ir.Constant(bytes_, ir.Undefined), these), several)
+        place = _element(builder, events, builder.add(so_far, _INT64(16 * part)), 2)
+        builder.store(builder.add(places, base), place, align=4)
+
+    store(0)
+    with builder.if_then(builder.icmp_unsigned(">", number, _INT64(16)), likely=False):
+        for part in range(1, 4):
+            store(part)
+    builder.store(builder.add(so_far, number), count)
+
+
+def _look_up(builder: Any, word: Any, first: Any, events: Any, count: Any) -> None:
+    """The same byte by byte, by a table of the bits that each has."""
+    eight, eight_wide = ir.VectorType(_INT8, 8), ir.VectorType(_INT32, 8)
+    table = builder.ptrtoint(
+        cgutils.global_constant(builder, "places", ir.Constant(ir.ArrayType(_INT8, 2048), bytearray(_PLACES))), _INT64
+    )
+    for k in range(8):
+        byte = builder.and_(builder.lshr(word, _INT64(8 * k)), _INT64(255))
+        found = builder.zext(builder.load(_element(builder, table, byte, 3), typ=eight, align=8), eight_wide)
+        found = builder.add(found, _splat(builder, builder.add(first, _INT32(8 * k)), eight_wide))
+        so_far = builder.load(count, typ=_INT64)
+        builder.store(found, _element(builder, events, so_far, 2), align=4)
+        builder.store(builder.add(so_far, builder.ctpop(byte)), count)
 
 
 @intrinsic
 def add_rows(typing: Any, a: Any, scale: Any, offset: Any, weights: Any, events: Any, count: Any, tiles: Any) -> Any:
     """a[j] += scale * sum over events e of (weights[events[e], j] - offset), for up to MOST_ROWS events.
 
-    Weights are unsigned bytes, `_fast_plan.interleaved`, in rows of 64 * tiles; events and a are int32. The sums of
+    Weights are unsigned bytes, `_fast_layouts.interleaved`, in rows of 64 * tiles; events and a are int32. The sums of
     TILES tiles stay in 16-bit registers while the events go by. A pair of bytes is one number: the sum of pairs less
     that of their upper bytes leaves the sum of the lower ones.
     """

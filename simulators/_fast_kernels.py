@@ -43,7 +43,7 @@ def pack_ints(address: Array, words: Array, bits: Array, first: Array) -> None:
 
 @inlined
 def step_lif(variant: Array, a: Array, states: Array, parameters: Array, bits: Array, row: Array) -> None:
-    """One step of a LIF population by addresses (`_fast_lif`); `variant` is that of `_fast_plan.lif_variant`."""
+    """One step of a LIF population by addresses (`_fast_lif`); `variant` is that of `_fast_pools.lif_variant`."""
     if variant == 0:
         step_memory(a, states, parameters, bits, row)
     elif variant == 1:
@@ -158,6 +158,7 @@ def _run(key: str) -> Any:
         """
         _ = key
         narrow_states = states.view(np.int32)
+        pools, sendings, scratch = (weights, halves, wide, index), (bits, values), (sums, total, events)
         for sample in range(samples):
             copy(rest, states)
             read_inputs(sample, steps, ends, inputs, bits, values)
@@ -166,59 +167,54 @@ def _run(key: str) -> Any:
                 for t0 in range(1, steps + 1, group.chunk):
                     t1 = min(t0 + group.chunk, steps + 1)
                     for n in range(group.first, group.last):
-                        population = populations[n]
-                        own = ends[population.end]
-                        begin = max(t0, population.start + 1)
+                        heard = populations[n]
+                        begin = max(t0, heard.start + 1)
                         if begin < t1:
-                            hear(
-                                population,
-                                begin,
-                                t0,
-                                t1,
-                                steps,
-                                ends,
-                                arrivals,
-                                weights,
-                                halves,
-                                wide,
-                                index,
-                                bits,
-                                values,
-                                activations,
-                                sums,
-                                total,
-                                events,
-                            )
-                        for t in range(t0, t1):
-                            if t >= begin:
-                                a = activations.ctypes.data + 4 * population.row * (t - t0)
-                                update(
-                                    population,
-                                    own,
-                                    t,
-                                    steps,
-                                    a,
-                                    bits.ctypes.data,
-                                    values.ctypes.data,
-                                    states.ctypes.data,
-                                    parameters.ctypes.data,
-                                    sent.ctypes.data,
-                                )
-                            for r in range(records.shape[0]):
-                                if records[r, 0] == n:
-                                    record(
-                                        records[r],
-                                        sample * steps + t - 1,
+                            a = activations[heard.activations :]
+                            a[(begin - t0) * heard.row : (t1 - t0) * heard.row] = 0
+                            to = a.ctypes.data + 4 * heard.row * (begin - t0)
+                            among = heard.first, heard.loops
+                            hear(heard, *among, begin, t1, steps, ends, arrivals, pools, sendings, scratch, to)
+                    for s0 in range(t0, t1, group.inner):
+                        s1 = min(s0 + group.inner, t1)
+                        for n in range(group.first, group.last):
+                            population = populations[n]
+                            own = ends[population.end]
+                            begin = max(s0, population.start + 1)
+                            a = activations.ctypes.data + 4 * (population.activations - population.row * t0)
+                            if begin < s1:
+                                to = a + 4 * population.row * begin
+                                among = population.loops, population.last
+                                hear(population, *among, begin, s1, steps, ends, arrivals, pools, sendings, scratch, to)
+                            for t in range(s0, s1):
+                                if t >= begin:
+                                    update(
                                         population,
                                         own,
-                                        bits,
-                                        own.bits * (steps + 1) + t * own.words,
-                                        values,
-                                        own.values * (steps + 1) + t * own.row,
-                                        states,
-                                        narrow_states,
-                                        index,
-                                        events,
+                                        t,
+                                        steps,
+                                        a + 4 * population.row * t,
+                                        bits.ctypes.data,
+                                        values.ctypes.data,
+                                        states.ctypes.data,
+                                        parameters.ctypes.data,
+                                        sent.ctypes.data,
                                     )
+                                for r in range(records.shape[0]):
+                                    if records[r, 0] == n:
+                                        record(
+                                            records[r],
+                                            sample * steps + t - 1,
+                                            population,
+                                            own,
+                                            bits,
+                                            own.bits * (steps + 1) + t * own.words,
+                                            values,
+                                            own.values * (steps + 1) + t * own.row,
+                                            states,
+                                            narrow_states,
+                                            index,
+                                            events,
+                                        )
 
     return run

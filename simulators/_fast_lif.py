@@ -87,7 +87,7 @@ def _step(memory: bool, bounded: bool) -> Any:
 
     @intrinsic
     def step(typing: Any, a: Any, states: Any, parameters: Any, bits: Any, row: Any) -> Any:
-        """Addresses of: activations (row) and states u, v, parameters `_fast_plan.lif_columns`, each (row), int32;
+        """Addresses of: activations (row) and states u, v, parameters `_fast_pools.lif_columns`, each (row), int32;
         bits that are sent (row / 64 words). row is a multiple of 64."""
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, array_at, gather
-from snndeploy.simulators._fast_plan import NARROW_RUNS, ROWS, RUNS
+from snndeploy.simulators._fast_layouts import NARROW_RUNS, ROWS, RUNS
 
 i32 = np.int32
 Array = Any  # of Numba: an array, a record or an integer
@@ -100,47 +100,30 @@ def add_runs(arrival, values, first_value, events, count, halves, index, a, sums
 
 
 @inlined
-def hear(
-    population,
-    begin,
-    t0,
-    t1,
-    steps,
-    ends,
-    arrivals,
-    weights,
-    halves,
-    wide,
-    index,
-    bits,
-    values,
-    activations,
-    sums,
-    total,
-    events,
-):
-    """Sum up all that arrives at a population in steps begin..t1, in the rows of activations, that of t0 first."""
+def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent, room, a):
+    """Add what arrivals first..last bring a population in steps begin..t1 to the rows from address `a` on."""
+    weights, halves, wide, index = pools
+    bits, values = sent
+    sums, total, events = room
     row = population.row
-    activations[: (t1 - t0) * row] = 0
-    address = activations.ctypes.data
-    for k in range(population.first, population.last):
+    for k in range(first, last):
         arrival = arrivals[k]
         source = ends[arrival.source]
         lag, words, sources = arrival.lag, source.words, source.size
-        first, first_value = source.bits * (steps + 1), source.values * (steps + 1)
+        first_word, first_value = source.bits * (steps + 1), source.values * (steps + 1)
         for t in range(max(begin, lag + 1), t1):
-            count = gather(bits.ctypes.data + 8 * (first + (t - lag) * words), words, events.ctypes.data)
+            count = gather(bits.ctypes.data + 8 * (first_word + (t - lag) * words), words, events.ctypes.data)
             if count == 0:
                 continue
-            sent = first_value + (t - lag) * source.row
-            a = address + 4 * row * (t - t0)
+            value = first_value + (t - lag) * source.row
+            to = a + 4 * row * (t - begin)
             if arrival.layout == ROWS:
-                add_dense(arrival, values, sent, events, count, weights, a, total)
+                add_dense(arrival, values, value, events, count, weights, to, total)
                 continue
-            given = array_at(a, row, np.int32)
+            given = array_at(to, row, np.int32)
             if arrival.layout == NARROW_RUNS:
-                add_runs(arrival, values, sent, events, count, halves, index, given, sums)
+                add_runs(arrival, values, value, events, count, halves, index, given, sums)
             elif arrival.layout == RUNS:
-                add_runs(arrival, values, sent, events, count, halves, index, given, total)
+                add_runs(arrival, values, value, events, count, halves, index, given, total)
             else:
-                add_list(arrival, values, sent, events, count, wide, index, sources, given, total)
+                add_list(arrival, values, value, events, count, wide, index, sources, given, total)
