@@ -10,6 +10,16 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="run the generated program of this seed only (tests/conformance)")
+    parser.addoption(
+        "--programs", type=int, help="generated programs of test_lava.py and test_fast.py, not CI's number"
+    )
+    parser.addoption("--lava-answers", type=Path, help="folder that keeps what Lava answers, to be read the next time")
+
+
+def seed_groups(config: pytest.Config, programs: int, size: int) -> list[range]:
+    """Seeds of generated programs in groups of `size`: `programs` of them if no option says how many, or which."""
+    seed, count = config.getoption("--seed"), config.getoption("--programs") or programs
+    return [range(i, min(i + size, count)) for i in range(0, count, size)] if seed is None else [range(seed, seed + 1)]
 
 
 @pytest.fixture(scope="session")

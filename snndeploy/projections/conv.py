@@ -89,8 +89,9 @@ def parts(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Part
         total: Numbers = np.zeros((samples, groups, target[0] // groups, *target[1:]), wide(q.weights).dtype)
         for weights, seen in _places(q, messages.reshape(samples, *source), target[1:], outside=0):
             by_group = weights.reshape(groups, -1, weights.shape[1])
-            total += np.einsum("goi,sgi...->sgo...", by_group, seen.reshape(samples, groups, -1, *target[1:]))
-        return total.reshape(samples, -1)
+            seen_by_group = seen.reshape(samples, *by_group.shape[::2], *target[1:])
+            total += np.einsum("goi,sgi...->sgo...", by_group, seen_by_group)
+        return total.reshape(samples, math.prod(target))
 
     return [(q.delay, weighted)]
 

@@ -1,6 +1,6 @@
 """The fast engine equals the reference: every state and message of generated programs, however the work is divided.
 
-`pytest --seed N` repeats one of them; `SNNDEPLOY_PROGRAMS=N` sets how many the long test draws.
+`pytest --seed N` repeats one of them, `--programs N` draws N.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from snndeploy.integers import Ints
 from snndeploy.program import Input, Population, Program, Projection
 from snndeploy.runs import all_probes
 from snndeploy.simulators import fast, reference
+from tests.conftest import seed_groups
 from tests.programs import random_program
 
 PROGRAMS = 500
-LONG_PROGRAMS = int(os.environ.get("SNNDEPLOY_PROGRAMS", "10000"))
 GROUP = 50
 LIF = {"du": 1000, "dv": 300, "bias_mant": 20, "bias_exp": 3, "vth": 900}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seeds" in metafunc.fixturenames:
-        seed = metafunc.config.getoption("--seed")
-        groups = [range(i, i + GROUP) for i in range(0, PROGRAMS, GROUP)] if seed is None else [range(seed, seed + 1)]
+        groups = seed_groups(metafunc.config, PROGRAMS, GROUP)
         metafunc.parametrize("seeds", groups, ids=lambda seeds: f"seeds-{seeds.start}-to-{seeds.stop - 1}")
 
 
@@ -50,12 +49,6 @@ def require_equal(program: Program, payloads: dict[str, Ints], what: str) -> Non
 
 def test_generated_programs_equal_the_reference(seeds: range) -> None:
     for seed in seeds:
-        require_equal(*random_program(seed), f"--seed {seed}")
-
-
-@pytest.mark.long
-def test_many_generated_programs_equal_the_reference() -> None:
-    for seed in range(PROGRAMS, PROGRAMS + LONG_PROGRAMS):
         require_equal(*random_program(seed), f"--seed {seed}")
 
 
@@ -111,6 +104,43 @@ def test_synaptic_currents_that_may_wrap_and_that_cannot(du: int, exponent: int)
     require_equal(program, {"in": (draw.random((4, 60, 300)) < draw.random((4, 60, 1))).astype(np.int64)}, f"du {du}")
 
 
+# name -> an input, the shape of the target, a projection between them, and what its sum exceeds in the end
+FULL = {
+    "u at 2**23": (Input("in", (9,)), (3,), Projection("q", "in", "out", np.full((3, 9), 128), exponent=7), 2**17),
+    "u at -2**23": (Input("in", (9,)), (3,), Projection("q", "in", "out", np.full((3, 9), -128), exponent=7), 2**17),
+    "600 weights of 255": (
+        Input("in", (600,)),
+        (130,),
+        Projection("q", "in", "out", np.full((130, 600), 255), sign_mode="excitatory"),
+        2 * 257 * 255,
+    ),
+    "a convolution beyond 16 bits": (
+        Input("in", (20, 8)),
+        (3, 1),
+        Projection("q", "in", "out", np.full((3, 20, 8), 254), kind="conv"),
+        2**15,
+    ),
+    "a convolution beyond 24 bits": (
+        Input("in", (1, 40), "graded", 0, 2**16 - 1),
+        (2, 40),
+        Projection("q", "in", "out", np.full((2, 1, 1), 254), kind="conv", message_bits=16),
+        2**23,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_sums_that_just_fit_their_registers(name: str) -> None:
+    """From no message to the largest from every source, one source more in each step."""
+    entry, shape, q, exceeded = FULL[name]
+    assert (int(np.abs(q.weights[0]).sum()) * entry.maximum) << q.exponent > exceeded
+    layer = Population("out", shape, "lif", {**LIF, "du": 4095, "vth": 131071}, 1)
+    program = Program((entry,), (layer,), (q,), ("out",))
+    program.check()
+    x = np.tri(entry.size + 1, entry.size, -1, np.int64)[None] * entry.maximum
+    require_equal(program, {"in": x}, name)
+
+
 @pytest.mark.parametrize("kind", ["binary", "graded"])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation", "groups"),
@@ -155,6 +185,20 @@ def test_convolutions_between_wide_populations(
     require_equal(program, {"in": x}, f"kernel {kernel}")
 
 
+@pytest.mark.parametrize("dv", [0, 4096])
+@pytest.mark.parametrize("du", [2000, 4095])
+def test_neurons_just_below_at_and_above_their_threshold(du: int, dv: int) -> None:
+    weights = 2 * np.arange(120)
+    thresholds = np.maximum(weights + np.arange(120) % 3 - 1, 0)
+    layer = Population("out", (120,), "lif", {**LIF, "du": du, "dv": dv, "bias_mant": 0, "vth": thresholds}, 1)
+    q = Projection("q", "in", "out", weights[:, None])
+    program = Program((Input("in", (1,)),), (layer,), (q,), ("out",))
+    program.check()
+    spikes = fast.simulate(program, {"in": np.ones((1, 1, 1), bool)}, ["out.spikes"])["out.spikes"]
+    assert spikes[0, 1].tolist() == (weights > thresholds).tolist()
+    require_equal(program, {"in": np.tile([1, 0, 1, 1], 5).reshape(1, 20, 1)}, f"du {du}, dv {dv}")
+
+
 @pytest.mark.parametrize("constant", [0, 1])
 def test_layers_that_are_silent_and_that_always_spike(constant: int) -> None:
     draw = np.random.default_rng(0)
@@ -169,6 +213,18 @@ def test_one_step_and_thousands() -> None:
     program = dense_network((20, 15, 4), draw)
     for samples, steps in ((3, 1), (1, 5000)):
         require_equal(program, {"in": (draw.random((samples, steps, 20)) < 0.1).astype(np.int64)}, f"{steps} steps")
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(0, 5), (2, 1), (1, 2000)])
+@pytest.mark.parametrize("seed", [4, 8, 37])
+def test_generated_programs_without_samples_and_with_one_step_and_thousands(
+    seed: int, samples: int, steps: int
+) -> None:
+    program, payloads = random_program(seed)
+    draw = np.random.default_rng(0)
+    shapes = {name: (samples, steps, x.shape[2]) for name, x in payloads.items()}
+    drawn = {name: draw.permuted(np.resize(x, shapes[name]), axis=1) for name, x in payloads.items()}
+    require_equal(program, drawn, f"seed {seed}")
 
 
 def test_an_empty_batch() -> None:

@@ -27,6 +27,7 @@ from snndeploy.registry import part, parts
 from snndeploy.runs import Run, all_probes
 from snndeploy.simulators import lava, reference
 from snndeploy.targets.loihi2.place import place
+from tests.conformance.conftest import RunLava
 from tests.conformance.one_neuron import ONE_NEURON
 from tests.programs import random_program
 
@@ -138,11 +139,11 @@ def test_the_compiled_step_equals_that_on_arrays(name: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", lava.NEURONS)
-def test_a_model_equals_lava(name: str) -> None:
+def test_a_model_equals_lava(name: str, run_lava: RunLava) -> None:
     programs = [random_program(seed, neuron=name, for_lava=True) for seed in SEEDS]
     jobs = [lava.Job(program, payloads, all_probes(program)) for program, payloads in programs]
     values, messages = 0, 0
-    for seed, job, found in zip(SEEDS, jobs, lava.simulate_jobs(jobs), strict=True):
+    for seed, job, found in zip(SEEDS, jobs, run_lava(jobs), strict=True):
         expected = reference.simulate(job.program, job.payloads, job.probes)
         comparison = compared(Artifact(job.program, place(job.program)), "lava", expected, found)
         assert comparison.differences == 0, f"seed {seed}: {comparison.first}"
@@ -239,6 +240,17 @@ def test_a_resonator_spikes_at_exactly_its_threshold() -> None:
     quarter = part("neurons", "rf-iz").step
     assert [int(x[0]) for x in quarter(*ints([0, 319, 0, 4096, 0, 12, 6, 5]))] == [0, 0, 319]
     assert [int(x[0]) for x in quarter(*ints([0, 320, 0, 4096, 0, 12, 6, 5]))] == [1, 0, 319]
+
+
+def test_delta_and_sigma_delta_send_at_exactly_their_threshold() -> None:
+    """5 << 1 + 2 = 40 as delta counts, which shifts its activation likewise; what is sent is shifted back by 2."""
+    exponents = [1, 2]
+    for a, sent in ((4, 0), (5, 10), (-4, 0), (-5, -10)):
+        found = part("neurons", "delta").step(*ints([a, 0, 0, 0, 5, *exponents, 0]))
+        assert [int(x[0]) for x in found] == [sent, 8 * a, 0 if sent else 8 * a, 0]
+    for a, sent in ((39, 0), (40, 10), (-39, 0), (-40, -10)):
+        found = part("neurons", "sigma-delta").step(*ints([a, 0, 0, 0, 0, 5, *exponents, 0, 0, 0]))
+        assert [int(x[0]) for x in found] == [sent, a, a, 0 if sent else a, 0]
 
 
 def test_a_refractory_period_and_a_periodic_reset_by_hand() -> None:

@@ -24,6 +24,7 @@ from snndeploy.registry import part, parts
 from snndeploy.runs import all_probes
 from snndeploy.simulators import lava, reference
 from snndeploy.targets.loihi2.place import place
+from tests.conformance.conftest import RunLava
 from tests.programs import random_program
 
 KINDS = list(parts("projections"))
@@ -237,13 +238,13 @@ def samples_for(program: Program, steps: int) -> dict[str, Ints]:
 
 
 @pytest.mark.long
-def test_the_corners_equal_lava() -> None:
+def test_the_corners_equal_lava(run_lava: RunLava) -> None:
     programs = corners()
     jobs = []
     for program in programs.values():
         steps = 10 + max(delay for *_, delay in [(0,), *listed_of(program)])
         jobs.append(lava.Job(program, samples_for(program, steps), all_probes(program)))
-    for name, job, found in zip(programs, jobs, lava.simulate_jobs(jobs), strict=True):
+    for name, job, found in zip(programs, jobs, run_lava(jobs), strict=True):
         expected = reference.simulate(job.program, job.payloads, job.probes)
         comparison = compared(Artifact(job.program, place(job.program)), "lava", expected, found)
         assert comparison.differences == 0, f"{name}: {comparison.first}"
@@ -271,11 +272,11 @@ def test_the_corners_need_their_widths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", lava.PROJECTIONS)
-def test_generated_projections_equal_lava(kind: str) -> None:
+def test_generated_projections_equal_lava(kind: str, run_lava: RunLava) -> None:
     programs = [random_program(seed, kind=kind, for_lava=True) for seed in range(1000, 1020)]
     jobs = [lava.Job(program, payloads, all_probes(program)) for program, payloads in programs]
     assert sum(q.kind == kind for job in jobs for q in job.program.projections) >= 20
-    for seed, job, found in zip(range(1000, 1020), jobs, lava.simulate_jobs(jobs), strict=True):
+    for seed, job, found in zip(range(1000, 1020), jobs, run_lava(jobs), strict=True):
         expected = reference.simulate(job.program, job.payloads, job.probes)
         comparison = compared(Artifact(job.program, place(job.program)), "lava", expected, found)
         assert comparison.differences == 0, f"seed {seed}: {comparison.first}"
