@@ -95,7 +95,13 @@ FAST_ENGINE = [
     ),
     *planted(
         "simulators/_fast_plan.py",
-        ("the proof that u cannot wrap is twice too good", "< STATE_LIMIT * lost)", "< 2 * STATE_LIMIT * lost)", WRAPS),
+        (
+            "the proof that u cannot wrap is twice too good",
+            "< STATE_LIMIT * lost)",
+            "< 2 * STATE_LIMIT * lost)",
+            FULL_SUMS,
+        ),
+        ("the proof forgets what u keeps", "< STATE_LIMIT * lost)", "< STATE_LIMIT)", FULL_SUMS),
         ("the proof asks one neuron", "STATE_LIMIT * lost).all())", "STATE_LIMIT * lost).any())", DRAWN),
         ("the proof forgets payloads", "if not graded:", "if True:", DRAWN),
         ("the proof forgets the exponent", "* 2.0 ** max(q.exponent, 0)", "* 1.0", WRAPS),

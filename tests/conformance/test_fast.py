@@ -129,12 +129,13 @@ FULL = {
 }
 
 
+@pytest.mark.parametrize("du", [0, 4095])
 @pytest.mark.parametrize("name", FULL)
-def test_sums_that_just_fit_their_registers(name: str) -> None:
+def test_sums_that_just_fit_their_registers(name: str, du: int) -> None:
     """From no message to the largest from every source, one source more in each step."""
     entry, shape, q, exceeded = FULL[name]
     assert (int(np.abs(q.weights[0]).sum()) * entry.maximum) << q.exponent > exceeded
-    layer = Population("out", shape, "lif", {**LIF, "du": 4095, "vth": 131071}, 1)
+    layer = Population("out", shape, "lif", {**LIF, "du": du, "vth": 131071}, 1)
     program = Program((entry,), (layer,), (q,), ("out",))
     program.check()
     x = np.tri(entry.size + 1, entry.size, -1, np.int64)[None] * entry.maximum

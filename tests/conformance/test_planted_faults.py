@@ -17,14 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.faults import DEFINITION, Fault
+from tests.conformance.faults import SHARED, Fault
 from tests.conformance.faults_engines import ENGINES, FAST_ENGINE
+from tests.conformance.faults_neurons import NEURONS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("export", "simulators", "snndeploy", "targets", "tests", "trainers")
+DEFINITION = [*SHARED, *NEURONS]
 FAULTS = [*DEFINITION, *ENGINES]
 AT_ONCE = 2
-CAUGHT = re.compile(r"^FAILED \S+( - |.* - )(AssertionError|assert )", re.MULTILINE)
+CAUGHT = re.compile(r"^FAILED .* - (AssertionError|assert )", re.MULTILINE)
 
 
 def copied(folder: Path) -> Path:
