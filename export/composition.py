@@ -15,10 +15,12 @@ import nir
 import numpy as np
 
 from snndeploy.errors import Problems, shortened
-from snndeploy.export import nir_neurons
+from snndeploy.export import nir_conv, nir_neurons
+from snndeploy.export.linear import Linear
 
 WEIGHTS = (nir.Affine, nir.Linear)
-STATELESS = (*WEIGHTS, nir.Flatten)
+MAPS = (*nir_conv.CONVS, *nir_conv.POOLS)
+STATELESS = (*WEIGHTS, *MAPS, nir.Flatten)
 POPULATIONS = (nir.Input, *nir_neurons.CLASSES)
 ENDS = (nir.Output, *nir_neurons.CLASSES)
 
@@ -27,7 +29,8 @@ MAX_ALL_WEIGHTS = 2**27  # of all matrices of a graph: 1 GiB of float64, as much
 MAX_WORK = 2**31  # multiplications in products: about two seconds
 TERM = 2**12  # weights: what a matrix costs at least, so that there are at most 2**15 of them
 LOOP = 2**12  # multiplications: what one of the outer products costs at least that a product is made of
-IDENTITY, GIVEN, MADE = range(3)
+IDENTITY, GIVEN, MADE, LISTED = range(4)  # LISTED: a convolution or single synapses, which `linear` counts
+SPARSE, MATRIX = {IDENTITY, LISTED}, {GIVEN, MADE}
 
 Edge = tuple[str, str]
 Term = tuple[str, int]  # population, delay in steps
@@ -61,44 +64,67 @@ def stateless_order(graph: nir.NIRGraph, problems: Problems) -> list[str]:
 
 def check(
     graph: nir.NIRGraph, order: Collection[str], delays: Mapping[Edge, int], assume: bool, problems: Problems
-) -> None:
-    """Report matrices that are too large, and loops without a delay; `assume` that a neuron's own has one."""
+) -> dict[str, Linear]:
+    """Report matrices that are too large, and loops without a delay; `assume` that a neuron's own has one.
+
+    Returns the maps of the convolutions and pools.
+    """
+    maps: dict[str, Linear] = {}
     costs = _Costs(problems)
     entering = sources(graph)
     size = {name: math.prod(shape(node)) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     sent: dict[str, dict[Term, int]] = {name: {(name, 0): IDENTITY} for name in size}
-    width = dict(size)
+    shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     edges: set[Edge] = set()
     for name in (*order, *(name for name, node in sorted(graph.nodes.items()) if isinstance(node, ENDS))):
         node = graph.nodes[name]
         arriving: dict[Term, int] = {}
-        columns = max(width[source] for source in entering[name])
+        arrives = common_shape([shapes[source] for source in entering[name]])
+        columns = math.prod(arrives)
         for source in entering[name]:
             for (origin, steps), kind in sent[source].items():
                 term = (origin, steps + delays.get((source, name), 0))
                 if term in arriving:
-                    costs.matrix(name, columns, size[origin], made=True)
-                arriving[term] = MADE if term in arriving else kind
+                    kinds = {kind, arriving[term]}
+                    kind = LISTED if kinds <= SPARSE and (LISTED in kinds or len(arrives) > 1) else MADE
+                    costs.matrix(name, columns if kind == MADE else 0, size[origin], made=True)
+                arriving[term] = kind
                 costs.term()
         costs.raise_if_too_high()
         if isinstance(node, WEIGHTS):
             rows, columns = np.shape(node.weight)
             for (origin, _), kind in arriving.items():
                 costs.matrix(name, rows, size[origin], made=kind != IDENTITY)
-                costs.work += columns * (rows * size[origin] + LOOP) if kind != IDENTITY else 0
+                costs.work += columns * (rows * size[origin] + LOOP) if kind in MATRIX else 0
             biased = any(kind != IDENTITY for kind in arriving.values())
             costs.work += columns * (rows + LOOP) if biased else 0
             sent[name] = {term: GIVEN if kind == IDENTITY else MADE for term, kind in arriving.items()}
-            width[name] = rows
+            shapes[name] = (rows,)
+        elif isinstance(node, MAPS):
+            made = nir_conv.from_nir(name, node, arrives, problems)
+            problems.raise_if_any()
+            assert made is not None
+            maps[name], shapes[name] = made, made.target
+            costs.weights += made.weights.size
+            sent[name] = {term: MADE if kind in MATRIX else LISTED for term, kind in arriving.items()}
+            for (origin, _), kind in arriving.items():
+                costs.matrix(name, math.prod(made.target) if kind in MATRIX else 0, size[origin], made=True)
         elif isinstance(node, nir.Flatten):
-            sent[name], width[name] = arriving, columns
+            sent[name], shapes[name] = arriving, (columns,)
         elif not isinstance(node, nir.Output):
             for (origin, steps), kind in arriving.items():
-                costs.matrix(name, size[name], size[origin], made=kind == IDENTITY)
+                listed = kind == LISTED or (kind == IDENTITY and len(arrives) > 1)
+                costs.matrix(name, 0 if listed else size[name], size[origin], made=kind == IDENTITY)
                 if steps == 0 and not (assume and origin == name):
                     edges.add((origin, name))
         costs.raise_if_too_high()
     _check_loops(edges, assume, problems)
+    return maps
+
+
+def common_shape(shapes: Collection[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape of a sum: that of its parts, flat where they differ."""
+    return next(iter(shapes)) if len(set(shapes)) == 1 else (max(map(math.prod, shapes)),)
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """NIR to Network: seconds become time steps, weights between neurons become projections.
 
-Everything between two populations (Affine, Linear, Flatten, sums at a fan-in) is linear, so it is composed into one
-matrix for each pair of populations and delay, and all biases on the way into one bias for each population. Nothing
-depends on the order of the nodes in the graph, which HDF5 does not keep.
+Everything between two populations (Affine, Linear, convolutions, pools, Flatten, sums at a fan-in) is linear, so it is
+composed into one map (`snndeploy.export.linear`) for each pair of populations and delay, and all biases on the way into
+one bias for each population. Nothing depends on the order of the nodes in the graph, which HDF5 does not keep.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 
 from snndeploy.errors import Problems, shortened
 from snndeploy.export import composition, metadata, nir_neurons
-from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, shape
+from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, common_shape, shape
+from snndeploy.export.linear import Budget, Linear, added, applied, between, composed, identity
 from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
-BLOCK = 2**16  # numbers: half a MiB, so that a product stays in a processor's cache
 SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
 
 Key = tuple[str, str, int]  # source, target, delay in steps
@@ -31,14 +31,18 @@ Key = tuple[str, str, int]  # source, target, delay in steps
 
 @dataclass(frozen=True)
 class _Signal:
-    """What a node sends, flattened, as a linear function of what populations sent.
+    """What a node sends, of the given shape, as a linear function of what populations sent.
 
-    `terms` gives for (source, delay in steps) the matrix (size, source's size), None for the identity.
+    `terms` gives for (source, delay in steps) the map, None for the identity.
     """
 
-    size: int
-    terms: Mapping[tuple[str, int], Floats | None] = field(default_factory=dict)
+    shape: tuple[int, ...]
+    terms: Mapping[tuple[str, int], Linear | None] = field(default_factory=dict)
     bias: Floats | float = 0.0
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
 
 
 def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph") -> Network:
@@ -59,11 +63,13 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
             cells[name] = cell
     problems.raise_if_any()
     order, delays = composition.stateless_order(graph, problems), said.delays if said else {}
-    composition.check(graph, order, delays, said is None, problems)
+    maps = composition.check(graph, order, delays, said is None, problems)
     problems.raise_if_any()
-    signals = _signals(graph, order, delays, problems)
+    budget = Budget(problems)
+    signals = _signals(graph, order, delays, maps, budget)
     problems.raise_if_any()
-    weights = _weights(signals, cells, said is None, notes)
+    shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
+    weights = _weights(signals, cells, shapes, said is None, notes, budget)
     (input_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Input))
     (output_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Output))
     output = _read_out(output_name, signals[output_name], cells.keys(), problems)
@@ -134,118 +140,132 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
 
 
 def _signals(
-    graph: nir.NIRGraph, order: list[str], delays: Mapping[Edge, int], problems: Problems
+    graph: nir.NIRGraph, order: list[str], delays: Mapping[Edge, int], maps: Mapping[str, Linear], budget: Budget
 ) -> dict[str, _Signal]:
     """What arrives at each neuron and at the Output, and what leaves each other node."""
+    problems = budget.problems
     sources = composition.sources(graph)
     sent = {name: _population_signal(name, node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     for name in order:
-        sent[name] = _transformed(name, graph.nodes[name], _sum(name, sources[name], sent, delays, problems), problems)
+        node, signal = graph.nodes[name], _sum(name, sources[name], sent, delays, budget)
+        own = maps.get(name) or _own_map(name, node, signal, problems)
+        sent[name] = _transformed(name, node, own, signal, budget)
     arriving = {}
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, ENDS):
-            signal = arriving[name] = _sum(name, sources[name], sent, delays, problems)
+            signal = arriving[name] = _sum(name, sources[name], sent, delays, budget)
             expected = math.prod(shape(node))
             problems.require(signal.size == expected, name, f"expected {expected} values, {signal.size} arrive")
     return {**sent, **arriving}
 
 
 def _population_signal(name: str, node: nir.NIRNode) -> _Signal:
-    return _Signal(math.prod(shape(node)), {(name, 0): None})
+    return _Signal(shape(node), {(name, 0): None})
 
 
 def _sum(
-    name: str, sources: list[str], sent: Mapping[str, _Signal], delays: Mapping[Edge, int], problems: Problems
+    name: str, sources: list[str], sent: Mapping[str, _Signal], delays: Mapping[Edge, int], budget: Budget
 ) -> _Signal:
     """The sum of what `sources` send to `name`, each delayed as its edge says."""
-    total: dict[tuple[str, int], Floats | None] = {}
+    problems = budget.problems
+    total: dict[tuple[str, int], Linear | None] = {}
     bias: Floats | float = 0.0
     sizes = {sent[source].size for source in sources}
+    out = common_shape([sent[source].shape for source in sources])
     if not problems.require(len(sizes) == 1, name, f"signals of different sizes are added: {sorted(sizes)}"):
-        return _Signal(max(sizes))
-    (size,) = sizes
+        return _Signal(out)
     for source in sources:
         delay = delays.get((source, name), 0)
         late = delay > 0 and bool(np.any(sent[source].bias))
         problems.require(not late, f"{source} -> {name}", "a delay behind a bias; put it on the edge before the bias")
         bias = bias + sent[source].bias
-        for (origin, steps), matrix in sent[source].terms.items():
+        for (origin, steps), own in sent[source].terms.items():
             key = (origin, steps + delay)
-            total[key] = _dense(total[key], size) + _dense(matrix, size) if key in total else matrix
-    return _Signal(size, total, bias)
+            if key in total:
+                total[key] = added(total[key] or identity(out), own or identity(out), name, budget)
+            else:
+                total[key] = own
+    return _Signal(out, total, bias)
 
 
-def _transformed(name: str, node: nir.NIRNode, signal: _Signal, problems: Problems) -> _Signal:
-    """What the stateless `node` makes of `signal`."""
-    if isinstance(node, nir.Flatten):
-        return signal  # signals are flat already, in the same (C) order
+def _own_map(name: str, node: nir.NIRNode, signal: _Signal, problems: Problems) -> Linear | None:
+    """The matrix of an Affine or a Linear, where it can act on `signal`; None of a Flatten."""
+    if not isinstance(node, WEIGHTS):
+        return None
     weight = np.asarray(node.weight, np.float64)
-    offset = np.asarray(getattr(node, "bias", np.zeros(weight.shape[0])), np.float64)
-    outputs, inputs = weight.shape
-    good = [
-        problems.require(
-            bool(np.isfinite(array).all()), f"{name}.{key}", "expected finite numbers, found NaN or infinity"
-        )
-        for key, array in (("weight", weight), ("bias", offset))
-    ]
-    text = f"expected the shape ({outputs},), found {offset.shape}"
-    good.append(problems.require(offset.shape == (outputs,), f"{name}.bias", text))
-    good.append(problems.require(signal.size == inputs, name, f"expected {inputs} values, {signal.size} arrive"))
-    if not all(good):
-        return _Signal(outputs)
-    terms = {k: weight if matrix is None else _product(weight, matrix) for k, matrix in signal.terms.items()}
-    passed = np.zeros(outputs)
+    finite = bool(np.isfinite(weight).all())
+    problems.require(finite, f"{name}.weight", "expected finite numbers, found NaN or infinity")
+    inputs = weight.shape[1]
+    problems.require(signal.size == inputs, name, f"expected {inputs} values, {signal.size} arrive")
+    return Linear(weight, signal.shape, weight.shape[:1])
+
+
+def _transformed(name: str, node: nir.NIRNode, own: Linear | None, signal: _Signal, budget: Budget) -> _Signal:
+    """What the stateless `node` makes of `signal`: `own`, and its bias."""
+    if own is None:
+        return _Signal((signal.size,), signal.terms, signal.bias)  # Flatten keeps the order (C)
+    offset = _offset(name, node, own, budget.problems)
+    if budget.problems.found:
+        return _Signal(own.target)
+    terms = {key: own if term is None else composed(own, term, name, budget) for key, term in signal.terms.items()}
     if np.any(signal.bias):
-        passed = _product(weight, np.broadcast_to(signal.bias, inputs)[:, None])[:, 0]
-    return _Signal(outputs, terms, passed + offset)
+        offset = applied(own, np.broadcast_to(signal.bias, signal.size), name, budget) + offset
+    return _Signal(own.target, terms, offset)
 
 
-def _product(a: Floats, b: Floats) -> Floats:
-    """The matrix product, summed in one order: BLAS has another on every machine, and artifacts must be the same."""
-    total = np.zeros((a.shape[0], b.shape[1]))
-    count = max(1, BLOCK // max(1, b.shape[1]))
-    for start in range(0, len(a), count):
-        rows = slice(start, start + count)
-        for column, row in zip(a[rows].T, b, strict=True):
-            total[rows] += np.outer(column, row)
-    return total
+def _offset(name: str, node: nir.NIRNode, own: Linear, problems: Problems) -> Floats:
+    """The bias of a node, flat: one for each output, or for each channel of a convolution."""
+    channels = own.target[:1]
+    offset = np.asarray(getattr(node, "bias", np.zeros(channels)), np.float64)
+    finite = bool(np.isfinite(offset).all())
+    problems.require(finite, f"{name}.bias", "expected finite numbers, found NaN or infinity")
+    text = f"expected the shape {channels}, found {offset.shape}"
+    if not problems.require(offset.shape == channels, f"{name}.bias", text):
+        return np.zeros(math.prod(own.target))
+    return np.repeat(offset, math.prod(own.target[1:]))
 
 
 def _weights(
-    signals: Mapping[str, _Signal], cells: Mapping[str, Neuron], assume: bool, notes: list[str]
-) -> dict[Key, Floats]:
+    signals: Mapping[str, _Signal],
+    cells: Mapping[str, Neuron],
+    shapes: Mapping[str, tuple[int, ...]],
+    assume: bool,
+    notes: list[str],
+    budget: Budget,
+) -> dict[Key, Linear]:
     """The weights into every neuron node by source, target and delay, gains multiplied in."""
-    found: dict[Key, Floats] = {}
+    found: dict[Key, Linear] = {}
     for target, cell in cells.items():
-        for (source, given), matrix in signals[target].terms.items():
+        for (source, given), own in signals[target].terms.items():
             delay = given
             if source == target and given == 0 and assume:
                 delay = 1
                 notes.append(f"NIR does not say the delay of the loop of {target!r} to itself: assumed one step")
-            found[source, target, delay] = cell.gain.reshape(-1, 1) * _dense(matrix, signals[target].size)
+            brought = between(own or identity(shapes[target]), shapes[source], shapes[target], target, budget)
+            found[source, target, delay] = brought.scaled(cell.gain, target, budget)
     return found
 
 
-def _named(weights: Mapping[Key, Floats], names: Mapping[str, str]) -> tuple[Projection, ...]:
+def _named(weights: Mapping[Key, Linear], names: Mapping[str, str]) -> tuple[Projection, ...]:
     """The projections, sorted: `SOURCE-TARGET`, with `.DELAY` where there are several between the two."""
     pairs = Counter((source, target) for source, target, _ in weights)
     projections, taken = list[Projection](), set[str]()
-    for (source, target, delay), matrix in sorted(weights.items(), key=lambda item: item[0]):
+    for (source, target, delay), own in sorted(weights.items(), key=lambda item: item[0]):
         several = f".{delay}" if pairs[source, target] > 1 else ""
         source, target = names[source], names[target]
         name = f"{source}-{target}{several}"
         if name in taken:  # the names of populations may hold "-" and "." too
             name = shortened_name(name, f"{source} {target} {delay}")
         taken.add(name)
-        projections.append(Projection(name, source, target, matrix, delay))
+        projections.append(Projection(name, source, target, own.weights, delay, own.kind, own.extra))
     return tuple(projections)
 
 
 def _read_out(name: str, signal: _Signal, populations: Collection[str], problems: Problems) -> str:
     """The population whose spikes the Output takes as they are."""
     terms = list(signal.terms.items())
-    (source, delay), matrix = terms[0] if terms else (("", 0), None)
-    direct = len(terms) == 1 and matrix is None and delay == 0 and source in populations
+    (source, delay), own = terms[0] if terms else (("", 0), None)
+    direct = len(terms) == 1 and own is None and delay == 0 and source in populations
     problems.require(
         direct, name, "expected the spikes of one neuron node, and nothing in between; end the graph with a neuron"
     )
@@ -256,7 +276,3 @@ def _population(name: str, cell: Neuron, arriving_bias: Floats | float, reset: s
     bias = cell.gain * np.broadcast_to(arriving_bias, cell.gain.size).reshape(cell.gain.shape) + cell.bias
     parameters = {"alpha": cell.alpha, "beta": cell.beta, "threshold": cell.threshold}
     return Population(name, cell.gain.shape, "lif", parameters, bias if bias.any() else None, reset)
-
-
-def _dense(matrix: Floats | None, size: int) -> Floats:
-    return np.eye(size) if matrix is None else matrix

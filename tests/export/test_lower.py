@@ -21,7 +21,7 @@ from snndeploy.network import Network
 DT = 1e-4
 ASSUMED_DT = "NIR does not say the time step: assumed 0.0001 s"
 ASSUMED_RESET = "NIR does not say the reset kind: assumed 'zero' (v becomes 0 on the spiking step) for all neurons"
-ALL = "Input, Output, Affine, Linear, Flatten, LIF, CubaLIF, IF"
+ALL = "Input, Output, Affine, Linear, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, LIF, CubaLIF, IF"
 
 
 def lif(count: int = 2, tau: float = 2 * DT, r: float = 2.0, v_leak: float = 0.0, v_reset: float = 0.0) -> nir.LIF:
@@ -205,14 +205,14 @@ def test_all_that_is_wrong_with_neurons_is_told_at_once() -> None:
 
 def test_all_that_is_wrong_with_the_structure_is_told_at_once() -> None:
     nodes = {
-        "pool": nir.SumPool2d(kernel_size=np.ones(2), stride=np.ones(2), padding=np.zeros(2)),
+        "later": nir.Delay(np.ones(2)),
         "sub": graph({"a": lif()}, "in a", "a out"),
         "in2": nir.Input(np.array([2])),
         "dead": nir.Linear(W),
         "n": lif(),
     }
-    assert refusals(graph(nodes, "in n", "in n", "in dead", "nowhere n", "sub pool", "n sub")) == [
-        f"g: pool: SumPool2d is not supported; supported: {ALL}",
+    assert refusals(graph(nodes, "in n", "in n", "in dead", "nowhere n", "sub later", "n sub")) == [
+        f"g: later: Delay is not supported; supported: {ALL}",
         "g: sub: a graph in the graph is not supported; put its nodes into the graph itself",
         "g: expected one Input, found 2: in, in2",
         "g: in -> n: the edge is there twice",
