@@ -66,7 +66,7 @@ def test_a_quick_run_reports_every_ratio_rate_and_peak() -> None:
     ]
     assert all(value > 0 for value in report["scaling"].values())
     assert all(value > 0 for value in report["peaks"].values())
-    assert len(report["peaks"]) == 8  # six sizes of weights, with synaptic memory and without
+    assert len(report["peaks"]) == 7  # five sizes of weights, with synaptic memory and without
 
 
 @pytest.mark.long
@@ -74,7 +74,7 @@ def test_the_tables_fit_and_a_missing_lava_is_named(tmp_path: Path) -> None:
     done = bench("--quick", "--nets", "a", SNNDEPLOY_LAVA_PYTHON="", XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(len(line) for line in lines if not line.startswith("Lava was not")) <= 100
     header, _, row = lines[1:4]
     assert header.split()[:6] == ["net", "batch", "input", "active", "µs", "snnTorch"]
     assert re.match(r" a +1 +5% .* missing ", row), row
