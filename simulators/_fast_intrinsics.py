@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -17,6 +18,11 @@ LANES = 64  # neurons side by side: rows are padded to multiples, so that nothin
 MOST_ROWS = 257  # unsigned bytes that can be added in 16 bits
 TILES = 2  # vectors of LANES sums that are kept in registers together
 _INT8, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 32, 64))
+
+
+# Without `_nrt=False` Numba counts references to every array that is passed on, and threads that count the same ones
+# wait for each other.
+inlined = numba.njit(nogil=True, _nrt=False)
 
 
 def _vector(bits: int) -> ir.VectorType:

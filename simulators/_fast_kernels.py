@@ -13,10 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 
-from snndeploy.simulators._fast_intrinsics import array_at, call, gather, nonzero_bytes, nonzero_ints
+from snndeploy.simulators._fast_intrinsics import array_at, call, gather, inlined, nonzero_bytes, nonzero_ints
 from snndeploy.simulators._fast_lif import step_memory, step_memory_bounded, step_plain, step_plain_bounded
 from snndeploy.simulators._fast_plan import LIF_VARIANTS, SPIKES
-from snndeploy.simulators._fast_synapses import Array, hear, i32, inlined
+from snndeploy.simulators._fast_synapses import Array, hear, i32
 
 
 @inlined
@@ -149,6 +149,9 @@ def _run(key: str) -> Any:
         total,
         events,
         sent,
+        words_of_samples,
+        turned,
+        of_targets,
     ):
         """Run `samples` samples of `steps` raw steps from rest.
 
@@ -157,11 +160,14 @@ def _run(key: str) -> Any:
         Plan, and room to work in, of which bits, values and sent are zero.
         """
         _ = key
-        narrow_states = states.view(np.int32)
-        pools, sendings, scratch = (weights, halves, wide, index), (bits, values), (sums, total, events)
-        for sample in range(samples):
-            copy(rest, states)
-            read_inputs(sample, steps, ends, inputs, bits, values)
+        pools, scratch = (weights, halves, wide, index), (sums, total, events, words_of_samples, turned, of_targets)
+        sendings = bits.reshape(-1), values.reshape(-1), bits.shape[1], values.shape[1]
+        together, stride = bits.shape[0], activations.shape[1]
+        for first in range(0, samples, together):
+            count = min(together, samples - first)
+            for s in range(count):
+                copy(rest, states[s])
+                read_inputs(first + s, steps, ends, inputs, bits[s], values[s])
             for g in range(groups.shape[0]):
                 group = groups[g]
                 for t0 in range(1, steps + 1, group.chunk):
@@ -170,51 +176,53 @@ def _run(key: str) -> Any:
                         heard = populations[n]
                         begin = max(t0, heard.start + 1)
                         if begin < t1:
-                            a = activations[heard.activations :]
-                            a[(begin - t0) * heard.row : (t1 - t0) * heard.row] = 0
-                            to = a.ctypes.data + 4 * heard.row * (begin - t0)
-                            among = heard.first, heard.loops
-                            hear(heard, *among, begin, t1, steps, ends, arrivals, pools, sendings, scratch, to)
+                            rows = heard.activations + heard.row * (begin - t0)
+                            for s in range(count):
+                                activations[s, rows : rows + heard.row * (t1 - begin)] = 0
+                            a = activations.ctypes.data + 4 * rows
+                            among = heard.first, heard.loops, begin, t1, steps
+                            hear(heard, *among, ends, arrivals, pools, sendings, scratch, count, a, stride)
                     for s0 in range(t0, t1, group.inner):
                         s1 = min(s0 + group.inner, t1)
                         for n in range(group.first, group.last):
                             population = populations[n]
                             own = ends[population.end]
                             begin = max(s0, population.start + 1)
-                            a = activations.ctypes.data + 4 * (population.activations - population.row * t0)
-                            if begin < s1:
-                                to = a + 4 * population.row * begin
-                                among = population.loops, population.last
-                                hear(population, *among, begin, s1, steps, ends, arrivals, pools, sendings, scratch, to)
-                            for t in range(s0, s1):
-                                if t >= begin:
-                                    update(
-                                        population,
-                                        own,
-                                        t,
-                                        steps,
-                                        a + 4 * population.row * t,
-                                        bits.ctypes.data,
-                                        values.ctypes.data,
-                                        states.ctypes.data,
-                                        parameters.ctypes.data,
-                                        sent.ctypes.data,
-                                    )
-                                for r in range(records.shape[0]):
-                                    if records[r, 0] == n:
-                                        record(
-                                            records[r],
-                                            sample * steps + t - 1,
+                            row = activations.ctypes.data + 4 * (population.activations - population.row * t0)
+                            if begin < s1 and population.loops < population.last:
+                                a = row + 4 * population.row * begin
+                                among = population.loops, population.last, begin, s1, steps
+                                hear(population, *among, ends, arrivals, pools, sendings, scratch, count, a, stride)
+                            for s in range(count):
+                                for t in range(s0, s1):
+                                    if t >= begin:
+                                        update(
                                             population,
                                             own,
-                                            bits,
-                                            own.bits * (steps + 1) + t * own.words,
-                                            values,
-                                            own.values * (steps + 1) + t * own.row,
-                                            states,
-                                            narrow_states,
-                                            index,
-                                            events,
+                                            t,
+                                            steps,
+                                            row + 4 * (population.row * t + s * stride),
+                                            bits[s].ctypes.data,
+                                            values[s].ctypes.data,
+                                            states[s].ctypes.data,
+                                            parameters.ctypes.data,
+                                            sent.ctypes.data,
                                         )
+                                    for r in range(records.shape[0]):
+                                        if records[r, 0] == n:
+                                            record(
+                                                records[r],
+                                                (first + s) * steps + t - 1,
+                                                population,
+                                                own,
+                                                bits[s],
+                                                own.bits * (steps + 1) + t * own.words,
+                                                values[s],
+                                                own.values * (steps + 1) + t * own.row,
+                                                states[s],
+                                                states[s].view(np.int32),
+                                                index,
+                                                events,
+                                            )
 
     return run

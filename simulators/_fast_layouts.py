@@ -25,8 +25,11 @@ ARRIVAL = np.dtype(
         for name in ("source", "lag", "layout", "graded", "exponent", "bits", "weights", "row", "index", "factor")
     ]
     + [(name, np.int64) for name in ("offset", "places", "channels", "placewise", "shift", "group")]
+    + [(name, np.int64) for name in ("together", "synapses", "targets", "by_target")]
 )
 
+
+MANY_SYNAPSES = 2**16  # a list of so many is held a second time, for samples that go through a step together
 
 Arrival = tuple[dict[str, int], NDArray[Any]]  # its fields, and how much it can bring each neuron
 
@@ -69,8 +72,11 @@ def arrivals(
     for delay in np.unique(delays):
         there = delays == delay
         fields = _list(onto[sources[there]], into[targets[there]], weights[there], source.size, pools)
-        reach = np.bincount(targets[there], np.abs(weights[there]), target.size) * scale
-        found.append(({**shared, **fields, "lag": 1 + int(delay)}, reach))
+        reach = np.bincount(targets[there], np.abs(weights[there]), target.size)
+        if sources.size >= MANY_SYNAPSES and not shared["graded"] and q.exponent >= 0:
+            bits = 16 if reach.max(initial=0) < 2**15 else 32
+            fields |= _by_target(onto[sources[there]], into[targets[there]], weights[there], target.size, bits, pools)
+        found.append(({**shared, **fields, "lag": 1 + int(delay)}, reach * scale))
     return found
 
 
@@ -115,6 +121,19 @@ def _list(sources: Ints, targets: Ints, weights: Ints, size: int, pools: Pools) 
         "layout": LIST,
         "weights": pools.add(pools.wide, weights[order].astype(np.int32)),
         "index": pools.add(pools.index, np.concatenate([begins, targets[order].astype(np.int32)])),
+    }
+
+
+def _by_target(sources: Ints, targets: Ints, weights: Ints, size: int, bits: int, pools: Pools) -> dict[str, int]:
+    """The same target by target, as `_fast_together` takes it, for sums of 16 or 32 bits."""
+    order = np.argsort(targets, kind="stable")
+    begins = np.searchsorted(targets[order], np.arange(padded(size) + 1))
+    held = weights[order] if bits == 32 else np.repeat(weights[order].astype(np.int16), 2).view(np.int32)
+    return {
+        "together": bits,
+        "synapses": sources.size,
+        "by_target": pools.add(pools.wide, held.astype(np.int32)),
+        "targets": pools.add(pools.index, np.concatenate([begins, sources[order]]).astype(np.int32)),
     }
 
 

@@ -18,6 +18,7 @@ from snndeploy.simulators._fast_conv import order as placewise
 from snndeploy.simulators._fast_intrinsics import LANES
 from snndeploy.simulators._fast_layouts import ARRIVAL, arrivals
 from snndeploy.simulators._fast_pools import Pools, aligned, joined, padded
+from snndeploy.simulators._fast_together import TARGETS, TOGETHER
 
 CHUNK = 16  # steps that a group of populations goes through at once, unless it has many neurons:
 CHUNK_NEURONS = 4096  # their activations (16 KiB) should stay in the first cache
@@ -38,7 +39,7 @@ class Plan:
     """The tables, and what they point into.
 
     `bits` and `values` are the words and integers that all ends send in one step of a sample, `activations` the
-    integers that arrive at a group in a chunk of it.
+    integers that arrive at a group in a chunk of it; `together` the samples that go through a step together.
     """
 
     ends: NDArray[Any]
@@ -55,6 +56,7 @@ class Plan:
     values: int
     activations: int
     row: int
+    together: int
     places: Mapping[str, int]
 
     def tables(self) -> tuple[NDArray[Any], ...]:
@@ -70,14 +72,17 @@ def room(plan: Plan, raw: int) -> tuple[NDArray[Any], ...]:
     """What one thread works in for samples of `raw` steps: the last arguments of the compiled loop."""
     rows = raw + 1  # the first is the step before the sample
     return (
-        aligned(plan.bits * rows, np.uint64),
-        aligned(plan.values * rows, np.int32),
-        aligned(plan.rest.size, np.int64),
-        aligned(plan.activations, np.int32),
+        aligned((plan.together, plan.bits * rows), np.uint64),
+        aligned((plan.together, plan.values * rows), np.int32),
+        aligned((plan.together, plan.rest.size), np.int64),
+        aligned((plan.together, plan.activations), np.int32),
         aligned(plan.row, np.int16),
         aligned(plan.row, np.int32),
         aligned(plan.row + LANES, np.int32),
         aligned(plan.row, np.int32),
+        aligned(plan.row, np.uint32),
+        aligned(TOGETHER, np.uint64),
+        aligned(TARGETS * TOGETHER, np.int32),
     )
 
 
@@ -132,6 +137,7 @@ def plan(program: Program) -> Plan:
         values,
         most,
         max(int(end_table["row"].max()), LANES),
+        TOGETHER if arrival_table["together"].any() else 1,
         places,
     )
 

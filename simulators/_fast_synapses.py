@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, array_at, gather
+from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, array_at, gather, inlined
 from snndeploy.simulators._fast_layouts import NARROW_RUNS, ROWS, RUNS
+from snndeploy.simulators._fast_together import add_together, sent_together, worth_it
 
 i32 = np.int32
 Array = Any  # of Numba: an array, a record or an integer
-
-# Without `_nrt=False` Numba counts references to every array that is passed on, and threads that count the same ones
-# wait for each other.
-inlined = numba.njit(nogil=True, _nrt=False)
 
 
 @inlined
@@ -66,12 +62,17 @@ def add_brought(sums: Array, exponent: Array, bits: Array, a: Array) -> None:
 def add_list(arrival, values, first_value, events, count, wide, index, sources, a, total):
     """Add the synapses of all events to the activations a."""
     begins, targets, weights = arrival.index, arrival.index + sources + 1, arrival.weights
-    total[: a.size] = 0
+    linear = arrival.exponent >= 0 and arrival.bits == 32
+    to = a if linear else total
+    scale = i32(1 << arrival.exponent) if linear else i32(1)
+    if not linear:
+        total[: a.size] = 0
     for e in range(count):
-        payload = values[first_value + events[e]] if arrival.graded else i32(1)
+        payload = i32(values[first_value + events[e]] * scale) if arrival.graded else scale
         for k in range(index[begins + events[e]], index[begins + events[e] + 1]):
-            total[index[targets + k]] += i32(wide[weights + k] * payload)
-    add_brought(total, arrival.exponent, arrival.bits, a)
+            to[index[targets + k]] += i32(wide[weights + k] * payload)
+    if not linear:
+        add_brought(total, arrival.exponent, arrival.bits, a)
 
 
 @inlined
@@ -100,30 +101,43 @@ def add_runs(arrival, values, first_value, events, count, halves, index, a, sums
 
 
 @inlined
-def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent, room, a):
-    """Add what arrivals first..last bring a population in steps begin..t1 to the rows from address `a` on."""
+def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent, room, samples, a, stride):
+    """Add what arrivals first..last bring a population in steps begin..t1 to the rows from address `a` on.
+
+    In all of `samples` samples that go through the steps together: the activations of one are `stride` after those of
+    the one before it.
+    """
     weights, halves, wide, index = pools
-    bits, values = sent
-    sums, total, events = room
+    bits, values, of_bits, of_values = sent
+    sums, total, events, words_of_samples, turned, of_targets = room
     row = population.row
     for k in range(first, last):
         arrival = arrivals[k]
         source = ends[arrival.source]
         lag, words, sources = arrival.lag, source.words, source.size
-        first_word, first_value = source.bits * (steps + 1), source.values * (steps + 1)
         for t in range(max(begin, lag + 1), t1):
-            count = gather(bits.ctypes.data + 8 * (first_word + (t - lag) * words), words, events.ctypes.data)
-            if count == 0:
-                continue
-            value = first_value + (t - lag) * source.row
+            first_word = bits.ctypes.data + 8 * (source.bits * (steps + 1) + (t - lag) * words)
+            first_value = source.values * (steps + 1) + (t - lag) * source.row
             to = a + 4 * row * (t - begin)
-            if arrival.layout == ROWS:
-                add_dense(arrival, values, value, events, count, weights, to, total)
-                continue
-            given = array_at(to, row, np.int32)
-            if arrival.layout == NARROW_RUNS:
-                add_runs(arrival, values, value, events, count, halves, index, given, sums)
-            elif arrival.layout == RUNS:
-                add_runs(arrival, values, value, events, count, halves, index, given, total)
-            else:
-                add_list(arrival, values, value, events, count, wide, index, sources, given, total)
+            if arrival.together:
+                given = words_of_samples.ctypes.data
+                spikes = sent_together(first_word, of_bits, samples, words, turned, given)
+                if worth_it(arrival, spikes, sources, row):
+                    add_together(arrival, wide, index, given, of_targets, to, stride, row)
+                    continue
+            for sample in range(samples):
+                count = gather(first_word + 8 * sample * of_bits, words, events.ctypes.data)
+                if count == 0:
+                    continue
+                value = first_value + sample * of_values
+                own = to + 4 * sample * stride
+                if arrival.layout == ROWS:
+                    add_dense(arrival, values, value, events, count, weights, own, total)
+                    continue
+                given_row = array_at(own, row, np.int32)
+                if arrival.layout == NARROW_RUNS:
+                    add_runs(arrival, values, value, events, count, halves, index, given_row, sums)
+                elif arrival.layout == RUNS:
+                    add_runs(arrival, values, value, events, count, halves, index, given_row, total)
+                else:
+                    add_list(arrival, values, value, events, count, wide, index, sources, given_row, total)

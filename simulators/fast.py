@@ -106,7 +106,8 @@ class Loaded:
         raw = steps + self._latency
         records = {probe: np.zeros((samples, raw, p.size), p.dtype) for probe in probes for p in [self._probes[probe]]}
         count = threads()
-        size = max(1, min(BLOCK // (raw * self.words), -(-samples // (BLOCKS * count)) if count > 1 else samples))
+        size = min(BLOCK // (raw * self.words), -(-samples // (BLOCKS * count)) if count > 1 else samples)
+        size = max(1, -(-size // self._plan.together)) * self._plan.together
 
         def run(first: int) -> int:
             return self._run(payloads, records, first, min(first + size, samples), raw)

@@ -200,6 +200,57 @@ def test_neurons_just_below_at_and_above_their_threshold(du: int, dv: int) -> No
     require_equal(program, {"in": np.tile([1, 0, 1, 1], 5).reshape(1, 20, 1)}, f"du {du}, dv {dv}")
 
 
+@pytest.fixture
+def lists_walked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every list of synapses, however short, is walked for 32 samples at once, in every step."""
+    from snndeploy.simulators import _fast_layouts
+
+    monkeypatch.setattr(_fast_layouts, "MANY_SYNAPSES", 0)
+
+
+@pytest.mark.usefixtures("lists_walked_together")
+@pytest.mark.parametrize("seed", range(100))
+def test_generated_programs_in_batches_that_step_together(seed: int) -> None:
+    """Batches of less than 32 samples, of 32, and of more; with delays, loops and other layouts beside the lists."""
+    program, payloads = random_program(seed, kind="sparse" if seed % 2 else "")
+    steps = next(iter(payloads.values())).shape[1]
+    for samples in (1, 5, 32, 71):
+        many = {name: np.resize(np.roll(x, samples), (samples, steps, x.shape[2])) for name, x in payloads.items()}
+        require_equal(program, many, f"seed {seed}, {samples} samples")
+
+
+def sparse_loop(size: int, synapses: int, largest: int, draw: np.random.Generator, exponent: int = 0) -> Program:
+    """An input to each of `size` neurons, which hear `synapses` of each other at random, one and four steps later."""
+    indices = np.sort(np.argsort(draw.random((size, size)), axis=1)[:, :synapses], axis=1)
+    extra = {"indptr": np.arange(size + 1) * synapses, "indices": indices.reshape(-1)}
+    extra["delays"] = draw.choice([0, 3], indices.size)
+    weights = draw.integers(-largest, largest + 1, indices.size) * 2
+    one = {"indptr": np.arange(size + 1), "indices": np.arange(size)}
+    program = Program(
+        (Input("in", (size,)),),
+        (Population("loop", (size,), "lif", LIF, 1),),
+        (
+            Projection("i", "in", "loop", np.full(size, 200), kind="sparse", exponent=1, extra=one),
+            Projection("q", "loop", "loop", weights, kind="sparse", exponent=exponent, extra=extra),
+        ),
+        ("loop",),
+    )
+    program.check()
+    return program
+
+
+@pytest.mark.parametrize("density", [0.0, 0.003, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize(("synapses", "largest", "exponent"), [(150, 60, 0), (200, 127, 7), (290, 127, 2)])
+def test_many_synapses_of_many_samples(synapses: int, largest: int, exponent: int, density: float) -> None:
+    """Both ways through a list that is held twice, chosen by activity, with sums of 16 bits and of 32."""
+    from snndeploy.simulators import _fast_layouts
+
+    draw = np.random.default_rng(synapses)
+    program = sparse_loop(900, synapses, largest, draw, exponent)
+    assert program.projections[1].weights.size > _fast_layouts.MANY_SYNAPSES
+    require_equal(program, {"in": (draw.random((37, 9, 900)) < density).astype(np.int64)}, f"density {density}")
+
+
 @pytest.mark.parametrize("constant", [0, 1])
 def test_layers_that_are_silent_and_that_always_spike(constant: int) -> None:
     draw = np.random.default_rng(0)
