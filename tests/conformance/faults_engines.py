@@ -115,9 +115,9 @@ FAST_ENGINE = [
     *planted(
         "simulators/_fast_conv.py",
         (
-            "the dilation turns around",
-            "(x + padding - dilation * k) // stride)",
-            "(x + padding - dilation * (kernel - 1 - k)) // stride)",
+            "the dilation does not count for the stride",
+            "if (x + padding - dilation * k) % stride == 0",
+            "if (x + padding) % stride == 0",
             CONV,
         ),
         (

@@ -1,4 +1,4 @@
-"""Every neuron model: against a second implementation, against Lava, against snnTorch, compiled and not."""
+"""Every neuron model: against a second implementation, against Lava, compiled and not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-import snntorch as snn
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -259,41 +257,6 @@ def test_a_refractory_period_and_a_periodic_reset_by_hand() -> None:
     # Cleared before steps 2, 5 and 8: each time 4, 8 and then 12 > 10 in the step before.
     assert spike_train("lif-reset", [4] * 8, interval=3, offset=2) == [0, 0, 0, 1, 0, 0, 1, 0]
     assert spike_train("lif-reset", [4] * 8, interval=2, offset=0) == [0] * 8
-
-
-STEPS, NEURONS = 16, 200
-UNIT = 2**14  # of the threshold's mantissa: 16 halvings of multiples of 1/8 stay integers
-
-
-@pytest.mark.parametrize("beta", [0.5, 1.0])
-@pytest.mark.parametrize("kind", ["Leaky", "Synaptic"])
-@pytest.mark.parametrize(("model", "delay"), [("lif-subtract", False), ("lif-subtract-next", True)])
-def test_reset_by_subtraction_equals_snntorch(model: str, delay: bool, kind: str, beta: float) -> None:
-    options: dict[str, Any] = {"threshold": 1.0, "reset_mechanism": "subtract", "reset_delay": delay}
-    options.update({"alpha": 0.5} if kind == "Synaptic" else {})
-    neuron = getattr(snn, kind)(beta=beta, **options).double()
-    neuron.spike_grad = lambda x: (x > 0).to(x.dtype)
-    draw = np.random.default_rng(3)
-    x = draw.integers(-8, 13, (STEPS, NEURONS)) / 8
-    x[0, : NEURONS // 2] += 1.5  # well above the threshold
-
-    step = part("neurons", model).step
-    parameters = [np.int64(p) for p in (2047 if kind == "Synaptic" else 4095, int((1 - beta) * 4096), 0, 0, UNIT)]
-    u = v = np.zeros(NEURONS, np.int64)
-    states = [torch.zeros(NEURONS, dtype=torch.float64)] * (2 if kind == "Synaptic" else 1)
-    held = np.ones(NEURONS, bool)  # 24 bits hold 8 thresholds: a neuron that once had 7 is no longer compared
-    spikes = still_above = 0
-    for row in x:
-        expected, *states = neuron(torch.from_numpy(row), *states)
-        found, u, v = step((row * UNIT).astype(np.int64), u, v, *parameters)
-        held &= np.abs(states[-1].numpy()) < 7
-        np.testing.assert_array_equal(found[held], expected.numpy()[held] > 0)
-        np.testing.assert_array_equal(v[held], states[-1].numpy()[held] * UNIT * 64)
-        spikes += int(found[held].sum())
-        still_above += int((found & (v > (2 if delay else 1) * UNIT * 64))[held].sum())
-    assert held.mean() > 0.9
-    assert spikes > STEPS * NEURONS // 10
-    assert still_above > 20
 
 
 NEW_MODEL = """

@@ -26,6 +26,7 @@ FOLDERS = ("export", "simulators", "snndeploy", "targets", "tests", "trainers")
 DEFINITION = [*SHARED, *NEURONS]
 FAULTS = [*DEFINITION, *ENGINES]
 AT_ONCE = 2
+TIME_LIMIT = 1200  # seconds, of a busy machine
 CAUGHT = re.compile(r"^FAILED .* - (AssertionError|assert )", re.MULTILINE)
 
 
@@ -45,7 +46,13 @@ def run_tests(project: Path, tests: Iterable[str], *options: str | Path) -> subp
     command += ["--hypothesis-seed=0", "--basetemp", str(project.parent / "tmp"), *map(str, options), *tests]
     environment = {**os.environ, "COLUMNS": "250"}
     return subprocess.run(
-        command, cwd=project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+        command,
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
     )
 
 
