@@ -179,6 +179,17 @@ def test_what_lava_cannot_run_is_refused_with_a_reason_before_a_worker_starts(mo
     )
 
 
+@pytest.mark.long
+def test_a_periodic_reset_begins_anew_in_each_sample() -> None:
+    """Also in Lava, which counts the steps of its run: 8 in each sample, where 5 lie between two resets."""
+    program = one_population("lif-reset", {**LIF, "vth": 1000, "interval": 5, "offset": 2})
+    x, probes = {"in": np.ones((3, 7, 1), np.int64)}, all_probes(program)
+    expected = reference.simulate(program, x, probes)
+    assert expected["out.v"][:, 1:, 0].tolist() == [[128, 128, 256, 384, 512, 640, 128]] * 3
+    found = lava.simulate(program, x, probes)
+    assert compared(Artifact(program, place(program)), "lava", expected, found).first == ""
+
+
 def test_a_counter_is_no_probe() -> None:
     program = one_population("lif-reset", {**LIF, "interval": 4, "offset": 0})
     assert all_probes(program) == ["out.u", "out.v", "out.spikes"]
