@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 BLOCK = 2**16  # numbers: half a MiB, so that a product stays in a processor's cache
 MAX_LISTED = 2**23  # synapses of a graph that are listed one by one or multiplied: half a GiB
 ROW = 2**5  # synapses: what adding a row of a matrix costs
+PLAIN = 2**8  # multiplications of whole arrays, as many as cost a synapse
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def composed(outer: Linear, inner: Linear, name: str, budget: Budget) -> Linear:
     if outer.kind == inner.kind == "dense":
         return Linear(product(outer.weights, inner.weights), inner.source, outer.target)
     meet = outer.kind == inner.kind == "conv" and outer.source == inner.target
-    if meet and (one := _one_kernel(outer, inner)) is not None:
+    if meet and (one := _one_kernel(outer, inner, name, budget)) is not None:
         return one
     budget.spend(name, sum(_count(m) for m in (outer, inner) if m.kind != "dense"))
     if outer.kind == "dense" or inner.kind == "dense":
@@ -110,8 +111,8 @@ def composed(outer: Linear, inner: Linear, name: str, budget: Budget) -> Linear:
 
 def added(a: Linear, b: Linear, name: str, budget: Budget) -> Linear:
     """The sum of two maps between the same ends."""
-    alike = a.kind == b.kind == "conv" and a.weights.shape == b.weights.shape and a.target == b.target
-    if alike and conv.geometry(a) == conv.geometry(b):
+    alike = a.kind == b.kind == "conv" and a.weights.shape == b.weights.shape
+    if alike and (a.source, a.target, conv.geometry(a)) == (b.source, b.target, conv.geometry(b)):
         return replace(a, weights=a.weights + b.weights)
     if a.kind == b.kind == "dense":
         return replace(a, weights=a.weights + b.weights)
@@ -146,7 +147,7 @@ def product(a: Floats, b: Floats) -> Floats:
     return total
 
 
-def _one_kernel(outer: Linear, inner: Linear) -> Linear | None:
+def _one_kernel(outer: Linear, inner: Linear, name: str, budget: Budget) -> Linear | None:
     """Two convolutions as one, where one of them has a kernel for each channel, as pooling does; None where none is.
 
     outer reads at stride * y + dilation * k - padding what inner makes there; so positions of the kernel add up. What
@@ -163,7 +164,10 @@ def _one_kernel(outer: Linear, inner: Linear) -> Linear | None:
     sizes = zip(outer.weights.shape[2:], inner.weights.shape[2:], far.dilation, near.stride, near.dilation, strict=True)
     kernel = [d * s * (k - 1) + e * (j - 1) + 1 for k, j, d, s, e in sizes]
     groups = far.groups if inner_single else near.groups
-    weights = np.zeros((outer.target[0], inner.source[0] // groups, *kernel))
+    shape = (outer.target[0], inner.source[0] // groups, *kernel)
+    places = math.prod(outer.weights.shape[2:]) * math.prod(inner.weights.shape[2:])
+    budget.spend(name, math.prod(shape) + places * (ROW + math.prod(shape[:2]) // PLAIN))
+    weights = np.zeros(shape)
     own_group = np.arange(len(weights))[:, None] * groups // len(weights)
     through = own_group * weights.shape[1] + np.arange(
         weights.shape[1]

@@ -15,7 +15,7 @@ from snndeploy.projections import conv
 
 CONVS = (nir.Conv1d, nir.Conv2d)
 POOLS = (nir.SumPool2d, nir.AvgPool2d)
-MAX_KERNEL = 2**24  # weights of a pool, whose size is not that of an array in the file
+MAX_KERNEL = 2**23  # weights that are made, not read: of a pool, or of a kernel spread by its dilation
 
 
 def from_nir(name: str, node: nir.NIRNode, arriving: Shape, problems: Problems) -> Linear | None:
@@ -66,7 +66,7 @@ def _conv(name: str, node: Any, arriving: Shape, problems: Problems) -> Linear |
 def _named_padding(name: str, padding: str, weights: Floats, stride: Any, dilation: Any, problems: Problems) -> Any:
     """Weights, padding and dilation of torch's "valid" and "same"; same pads one more behind where it must."""
     axes = len(stride)
-    if padding == "valid":
+    if problems.found or padding == "valid":
         return weights, np.zeros(axes, np.int64), dilation
     problems.require(padding == "same", f"{name}.padding", f"expected numbers, 'same' or 'valid', found {padding!r}")
     problems.require(bool((stride == 1).all()), f"{name}.padding", "'same' needs a stride of 1")
@@ -75,7 +75,11 @@ def _named_padding(name: str, padding: str, weights: Floats, stride: Any, dilati
         return weights, around // 2, dilation
     # As much in front as behind, with a first weight of 0 that takes back what is too much in front.
     odd = around % 2
-    spread = np.zeros((*weights.shape[:2], *(around + 1 + odd)))
+    shape = (*weights.shape[:2], *(around + 1 + odd).tolist())
+    text = f"expected numbers: 'same' needs a kernel of {math.prod(shape)} weights here, at most {MAX_KERNEL} fit"
+    if not problems.require(math.prod(shape) <= MAX_KERNEL, f"{name}.padding", text):
+        return weights, around // 2, dilation
+    spread = np.zeros(shape)
     steps = [slice(int(first), None, int(step)) for first, step in zip(odd, dilation, strict=True)]
     spread[(slice(None), slice(None), *steps)] = weights
     return spread, (around + odd) // 2, np.ones(axes, np.int64)
@@ -111,10 +115,13 @@ def _map(name: str, weights: Floats, source: Shape, stride: Any, padding: Any, d
 def _whole(place: str, value: Any, low: int, axes: int, problems: Problems) -> Any:
     """One whole number for each axis, from one number or one for each; None where it is something else."""
     array = np.atleast_1d(np.asarray(value))
-    good = array.dtype.kind in "iu" and array.shape in ((1,), (axes,)) and bool((array >= low).all())
+    good = array.dtype.kind in "iu" and array.shape in ((1,), (axes,))
+    good = good and bool(((array >= low) & (array < 2**31)).all())
     found = f"found {str(value)[:64]}"
     if not problems.require(
-        good, place, f"expected whole numbers of at least {low}, {'one' if axes == 1 else f'one or {axes}'}, {found}"
+        good,
+        place,
+        f"expected whole numbers from {low}, below 2**31, {'one' if axes == 1 else f'one or {axes}'}, {found}",
     ):
         return None
     return np.broadcast_to(array, axes).astype(np.int64)

@@ -217,7 +217,7 @@ def test_check_names_the_node_and_exits_with_1(shell: Shell) -> None:
     write_nir(tiny_graph("LI"), shell.folder / "li.nir")
     done = shell("check", "li.nir")
     assert done.returncode == 1
-    assert "LI is not supported; supported: Input, Output, Affine, Linear, Flatten" in " ".join(done.stdout.split())
+    assert "LI is not supported; supported: Input, Output, Affine, Linear, Conv1d" in " ".join(done.stdout.split())
     assert done.stderr == "snndeploy: li.nir: 1 problem(s): this graph cannot be kept exactly on loihi2\n"
     assert max(map(len, done.stdout.splitlines())) <= 100
 

@@ -138,6 +138,20 @@ def test_a_pool_becomes_part_of_the_next_convolution(name: str, groups: int) -> 
     assert_is(lowered((3, *size), *nodes, neurons(tuple(expected.shape[1:]))), kind, x, expected)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_pool_and_a_convolution_of_any_geometry_are_torchs(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    kernel, stride, step, dilation = (int(draw.integers(1, 4)) for _ in range(4))
+    around, padding = int(draw.integers(0, kernel // 2 + 1)), int(draw.integers(0, 3))
+    weights, x = draw.normal(size=(4, 2, 2, 3)), draw.normal(size=(2, 2, *draw.integers(14, 18, 2)))
+    pooled = functional.avg_pool2d(torch.tensor(x), kernel, stride, around)
+    expected = functional.conv2d(pooled, torch.tensor(weights), None, step, padding, dilation)
+    nodes = pool(nir.AvgPool2d, kernel, stride, around), conv(weights, stride=step, padding=padding, dilation=dilation)
+    network = lowered(x.shape[1:], *nodes, neurons(tuple(expected.shape[1:])))
+    exact = padding == 0 or (kernel <= stride + around and network.projections[0].kind == "conv")
+    assert_is(network, "conv" if exact else "sparse", x, expected)
+
+
 def test_a_pool_behind_a_convolution_joins_it_with_its_bias() -> None:
     draw = np.random.default_rng(2)
     weights, bias, x = draw.normal(size=(4, 2, 3, 3)), draw.normal(size=4), draw.normal(size=(2, 2, 9, 9))
@@ -250,14 +264,18 @@ K = np.ones((3, 2, 3, 3))
         (conv(np.ones((3, 2, 7, 7))), "expected a source that the kernel (7, 7) fits, found (2, 6, 6)"),
         (conv(K * np.nan), ".weight: expected finite numbers"),
         (conv(K, np.ones(2)), ".bias: expected the shape (3,), found (2,)"),
-        (conv(K, stride=(2, 0)), ".stride: expected whole numbers of at least 1, one or 2, found (2, 0)"),
-        (conv(K, dilation=(1.5, 1)), ".dilation: expected whole numbers of at least 1, one or 2, found (1.5, 1)"),
-        (conv(K, padding=(1, 1, 1)), ".padding: expected whole numbers of at least 0, one or 2, found (1, 1, 1)"),
+        (conv(K, stride=(2, 0)), ".stride: expected whole numbers from 1, below 2**31, one or 2, found (2, 0)"),
+        (conv(K, dilation=(1.5, 1)), ".dilation: expected whole numbers from 1, below 2**31, one or 2, found (1.5, 1)"),
+        (conv(K, padding=(1, 1, 1)), ".padding: expected whole numbers from 0, below 2**31, one or 2, found (1, 1, 1)"),
         (conv(K, stride=(2, 2), padding="same"), ".padding: 'same' needs a stride of 1"),
+        (
+            conv(np.ones((64, 64, 2, 2)), dilation=(127, 127), padding="same"),
+            ".padding: expected numbers: 'same' needs a kernel of 68161536 weights here, at most 8388608 fit",
+        ),
         (conv(K, padding=(200, 0)), ".padding: expected 0 to 127, found 200 at [0]"),
         (conv(np.ones((4, 1, 1, 1)), groups=3), ".groups: expected a divisor of 4 target channels, found 3"),
         (pool(nir.SumPool2d, 7), "expected a source that the kernel (7, 7) fits, found (2, 6, 6)"),
-        (pool(nir.SumPool2d, 0, 1), ".kernel_size: expected whole numbers of at least 1, one or 2, found [0 0]"),
+        (pool(nir.SumPool2d, 0, 1), ".kernel_size: expected whole numbers from 1, below 2**31, one or 2, found [0 0]"),
         (pool(nir.AvgPool2d, 10**6), ".kernel_size: expected a kernel that fits (2, 6, 6), found (1000000, 1000000)"),
     ],
 )
