@@ -23,7 +23,7 @@ from snndeploy.integers import DECAY_BITS
 from snndeploy.program import Program
 from snndeploy.simulators._fast_intrinsics import address_pointer
 from snndeploy.simulators._fast_lif import step_memory_bounded, step_plain_bounded
-from snndeploy.simulators._fast_plan import aligned
+from snndeploy.simulators._fast_pools import aligned
 
 NEURONS = 1024  # of an update: 28 KiB
 SUMS, LANES = 8, 64  # vectors of sums that stay in registers, bytes of each
