@@ -202,7 +202,7 @@ def test_neurons_just_below_at_and_above_their_threshold(du: int, dv: int) -> No
 
 @pytest.fixture
 def lists_walked_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every list of synapses, however short, is walked for 32 samples at once, in every step."""
+    """Every list of synapses, however short, is held twice; activity decides how it is walked."""
     from snndeploy.simulators import _fast_layouts
 
     monkeypatch.setattr(_fast_layouts, "MANY_SYNAPSES", 0)
@@ -440,6 +440,25 @@ def test_compiling_is_announced_and_works_without_a_cache_folder(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3"]
     assert done.stderr == "snndeploy: compiling the simulator for this machine; it is kept for the next time\n"
+
+
+@pytest.mark.long
+def test_machine_code_for_any_processor() -> None:
+    """Without the vector instructions of this machine other ways are compiled: they equal the reference too."""
+    code = """
+import numpy as np
+from snndeploy.runs import all_probes
+from snndeploy.simulators import fast, reference
+from tests.programs import random_program
+for seed in range(12):
+    program, payloads = random_program(seed)
+    probes = all_probes(program)
+    expected, found = (engine.simulate(program, payloads, probes) for engine in (reference, fast))
+    assert all(np.array_equal(expected[probe], found[probe]) for probe in probes), seed
+print("equal")
+"""
+    done = run_python(code, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", PYTHONPATH=".")
+    assert done.stdout == "equal\n", done.stderr
 
 
 def test_listing_the_engines_does_not_load_numba() -> None:
