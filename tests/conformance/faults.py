@@ -139,8 +139,8 @@ PROJECTIONS = [
         ),
         (
             "an exponent on each weight",
-            "[(q.delay, _weighted(q.weights.astype(np.int64)))]",
-            "[(q.delay, _weighted(q.weights.astype(np.int64) >> max(-q.exponent, 0) << max(-q.exponent, 0)))]",
+            "[(q.delay, _weighted(wide(q.weights)))]",
+            "[(q.delay, _weighted(wide(q.weights) >> max(-q.exponent, 0) << max(-q.exponent, 0)))]",
             LAVA,
         ),
         (
@@ -154,8 +154,8 @@ PROJECTIONS = [
         "snndeploy/projections/sparse.py",
         (
             "the last synapse of a target is lost",
-            "running[ends[1:]]",
-            "running[np.maximum(ends[1:] - 1, ends[:-1])]",
+            "message[sources], starts)",
+            "message[sources] * np.append(np.diff(targets) == 0, False), starts)",
             LAVA,
         ),
         (

@@ -50,17 +50,22 @@ FAST_ENGINE = [
         ),
         (
             "states stay from sample to sample",
-            "            states[:] = rest\n",
-            "            if sample == 0:\n                states[:] = rest\n",
+            "                copy(rest, states[s])\n",
+            "                if first + s == 0:\n                    copy(rest, states[s])\n",
             BATCHES,
         ),
-        ("fast populations start a step early", "max(t0, population.start + 1)", "max(t0, population.start)", DRAWN),
+        ("fast populations start a step early", "max(s0, population.start + 1)", "max(s0, population.start)", DRAWN),
         ("what a larger population has sent stays", "[population.size :] = 0", "[row:] = 0", DRAWN),
         ("records in the order of the memory", "out[index[population.order + j]] = seen", "out[j] = seen", CONV),
     ),
     *planted(
         "simulators/_fast_synapses.py",
-        ("fast delays are a step long", "(first + (t - lag) * words)", "(first + max(t - lag - 1, 0) * words)", DRAWN),
+        (
+            "fast delays are a step long",
+            "(steps + 1) + (t - lag) * words)",
+            "(steps + 1) + max(t - lag - 1, 0) * words)",
+            DRAWN,
+        ),
         (
             "a fast negative exponent rounds toward zero",
             "i32(total >> -exponent)",
@@ -89,6 +94,10 @@ FAST_ENGINE = [
     ),
     *planted(
         "simulators/_fast_plan.py",
+        ("a loop is one step longer", "lags = [1 + _shortest_delay(q)", "lags = [2 + _shortest_delay(q)", DRAWN),
+    ),
+    *planted(
+        "simulators/_fast_pools.py",
         (
             "the proof that u cannot wrap is twice too good",
             "< STATE_LIMIT * lost)",
@@ -97,13 +106,15 @@ FAST_ENGINE = [
         ),
         ("the proof forgets what u keeps", "< STATE_LIMIT * lost)", "< STATE_LIMIT)", FULL_SUMS),
         ("the proof asks one neuron", "STATE_LIMIT * lost).all())", "STATE_LIMIT * lost).any())", DRAWN),
+        ("u keeps nothing where one neuron keeps nothing", "(lost == 1).all()", "(lost == 1).any()", DRAWN),
+        ("parameters keep the order of the program", "[p[order] for p in parameters]", "parameters", DRAWN),
+    ),
+    *planted(
+        "simulators/_fast_layouts.py",
         ("the proof forgets payloads", "if not graded:", "if True:", DRAWN),
         ("the proof forgets the exponent", "* 2.0 ** max(q.exponent, 0)", "* 1.0", WRAPS),
-        ("u keeps nothing where one neuron keeps nothing", "(lost == 1).all()", "(lost == 1).any()", DRAWN),
         ("a convolution beyond 16 bits counts as within", "reach.max() < 2**15", "reach.max() < 2**16", FULL_SUMS),
         ("a convolution beyond 24 bits counts as within", "2 ** (kind.SUM_BITS - 1)", "2**kind.SUM_BITS", FULL_SUMS),
-        ("a loop is one step longer", "lags = [1 + _shortest_delay(q)", "lags = [2 + _shortest_delay(q)", DRAWN),
-        ("parameters keep the order of the program", "[p[order] for p in parameters]", "parameters", DRAWN),
     ),
     *planted(
         "simulators/_fast_conv.py",
