@@ -7,20 +7,21 @@ that are connected without weights), the arrays of the file, and products and su
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from snndeploy.errors import Problems, shortened
-from snndeploy.export import nir_conv, nir_neurons
-from snndeploy.export.linear import Linear
+from snndeploy.export import loops, nir_conv, nir_neurons
+from snndeploy.export.linear import Linear, diagonal
+from snndeploy.export.loops import in_order
 
 WEIGHTS = (nir.Affine, nir.Linear)
-MAPS = (*nir_conv.CONVS, *nir_conv.POOLS)
-STATELESS = (*WEIGHTS, *MAPS, nir.Flatten)
+MAPS = (*nir_conv.CONVS, *nir_conv.POOLS, nir.Scale)
+STATELESS = (*WEIGHTS, *MAPS, nir.Flatten, nir.Delay)
 POPULATIONS = (nir.Input, *nir_neurons.CLASSES)
 ENDS = (nir.Output, *nir_neurons.CLASSES)
 
@@ -34,12 +35,14 @@ SPARSE, MATRIX = {IDENTITY, LISTED}, {GIVEN, MADE}
 
 Edge = tuple[str, str]
 Term = tuple[str, int]  # population, delay in steps
+Steps = NDArray[np.int64]
 
 
 def shape(node: nir.NIRNode) -> tuple[int, ...]:
     """The shape of an Input, an Output or a neuron."""
-    found = node.input_type["input"] if isinstance(node, (nir.Input, nir.Output)) else np.shape(node.v_threshold)
-    return tuple(int(length) for length in found)
+    if isinstance(node, (nir.Input, nir.Output)):
+        return tuple(int(length) for length in node.input_type["input"])
+    return tuple(np.shape(getattr(node, nir_neurons.PARAMETERS[type(node)][-1])))
 
 
 def sources(graph: nir.NIRGraph) -> dict[str, list[str]]:
@@ -54,20 +57,25 @@ def stateless_order(graph: nir.NIRGraph, problems: Problems) -> list[str]:
     """The nodes between neurons, each after those that send to it. Raises BadInput where they are in a loop."""
     waiting = {name for name, node in sorted(graph.nodes.items()) if isinstance(node, STATELESS)}
     edges = {(str(source), str(target)) for source, target in graph.edges if {source, target} <= waiting}
-    order, left = _sorted(waiting, edges)
+    order, left = in_order(waiting, edges)
     if left:
-        text = "a loop without a neuron, or nodes behind one; put a neuron into the loop"
-        problems.add(shortened(sorted(left)), text)
+        problems.add(loops.shown(loops.cycle(left, edges)), "a loop without a neuron; put a neuron into the loop")
         problems.raise_if_any()
     return order
 
 
 def check(
-    graph: nir.NIRGraph, order: Collection[str], delays: Mapping[Edge, int], assume: bool, problems: Problems
+    graph: nir.NIRGraph,
+    order: Collection[str],
+    delays: Mapping[Edge, int],
+    assume: bool,
+    problems: Problems,
+    late: Mapping[str, Steps] | None = None,
 ) -> dict[str, Linear]:
     """Report matrices that are too large, and loops without a delay; `assume` that a neuron's own has one.
 
-    Returns the maps of the convolutions and pools.
+    `late` are the steps of Delay nodes, one for each of their values. Returns the maps of the convolutions,
+    pools and Scales.
     """
     maps: dict[str, Linear] = {}
     costs = _Costs(problems)
@@ -101,7 +109,8 @@ def check(
             sent[name] = {term: GIVEN if kind == IDENTITY else MADE for term, kind in arriving.items()}
             shapes[name] = (rows,)
         elif isinstance(node, MAPS):
-            made = nir_conv.from_nir(name, node, arrives, problems)
+            is_scale = isinstance(node, nir.Scale)
+            made = (_scale if is_scale else nir_conv.from_nir)(name, node, arrives, problems)
             problems.raise_if_any()
             assert made is not None
             maps[name], shapes[name] = made, made.target
@@ -111,6 +120,16 @@ def check(
                 costs.matrix(name, math.prod(made.target) if kind in MATRIX else 0, size[origin], made=True)
         elif isinstance(node, nir.Flatten):
             sent[name], shapes[name] = arriving, (columns,)
+        elif isinstance(node, nir.Delay):
+            own = np.unique((late or {})[name]).tolist()
+            sent[name], shapes[name] = {}, arrives
+            for (origin, steps), kind in arriving.items():
+                parted = MADE if kind in MATRIX else LISTED
+                for step in own:
+                    costs.matrix(name, columns if kind in MATRIX else 0, size[origin], made=len(own) > 1)
+                    costs.term()
+                    sent[name][origin, steps + step] = parted if len(own) > 1 else kind
+                    costs.raise_if_too_high()
         elif not isinstance(node, nir.Output):
             for (origin, steps), kind in arriving.items():
                 listed = kind == LISTED or (kind == IDENTITY and len(arrives) > 1)
@@ -120,6 +139,16 @@ def check(
         costs.raise_if_too_high()
     _check_loops(edges, assume, problems)
     return maps
+
+
+def _scale(name: str, node: nir.Scale, arriving: tuple[int, ...], problems: Problems) -> Linear | None:
+    """Each value times its own factor."""
+    factors = np.asarray(node.scale, np.float64)
+    finite = bool(np.isfinite(factors).all())
+    problems.require(finite, f"{name}.scale", "expected finite numbers, found NaN or infinity")
+    fits = factors.size == math.prod(arriving)
+    problems.require(fits, name, f"expected {factors.size} values, {math.prod(arriving)} arrive")
+    return diagonal(factors.ravel(), arriving) if finite and fits else None
 
 
 def common_shape(shapes: Collection[tuple[int, ...]]) -> tuple[int, ...]:
@@ -156,30 +185,11 @@ class _Costs:
 def _check_loops(edges: set[Edge], assume: bool, problems: Problems) -> None:
     """Report loops of projections without a delay, by the names of the populations on and between them."""
     names = {end for edge in edges for end in edge}
-    _, behind = _sorted(names, edges)
-    _, loop = _sorted(behind, {(target, source) for source, target in edges})
+    _, behind = in_order(names, edges)
+    _, loop = in_order(behind, {(target, source) for source, target in edges})
     why = "NIR does not say which projection waits a step" if assume else "the metadata gives none of its edges a delay"
     if loop:
         problems.add(
             shortened(sorted(loop)),
             f"a loop without a delay: {why}; export it with snndeploy, or give an edge a delay in the metadata",
         )
-
-
-def _sorted(names: Collection[str], edges: Collection[Edge]) -> tuple[list[str], set[str]]:
-    """`names` so that every edge between them goes forward, and those that are in a loop or behind one."""
-    inside = [edge for edge in sorted(edges) if edge[0] in names and edge[1] in names]
-    missing = Counter(target for _, target in inside)
-    targets: dict[str, list[str]] = {name: [] for name in names}
-    for source, target in inside:
-        targets[source].append(target)
-    ready = deque(sorted(name for name in names if not missing[name]))
-    order = []
-    while ready:
-        name = ready.popleft()
-        order.append(name)
-        for target in targets[name]:
-            missing[target] -= 1
-            if not missing[target]:
-                ready.append(target)
-    return order, set(names) - set(order)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import h5py
 import numpy as np
 
 MAX_TEXT_BYTES = 64 * 2**20  # of all texts of a file
@@ -31,22 +30,21 @@ class Texts:
         self.heap_bytes = 0
         self.text_bytes = 0
 
-    def read(self, dataset: h5py.Dataset) -> Any:
-        """The str of a contiguous dataset without dimensions, or the nested list of those of any other.
+    def read(self, start: int | None, shape: tuple[int, ...]) -> Any:
+        """The str of a dataset without dimensions, or the nested list of those of any other, in one piece at `start`.
 
         Raises ValueError for damaged references and above MAX_TEXT_BYTES in all.
         """
-        start = dataset.id.get_offset()
         if start is None:
             raise ValueError("no texts are stored")
-        references = np.frombuffer(self.data, REFERENCE, math.prod(dataset.shape), start)
+        references = np.frombuffer(self.data, REFERENCE, math.prod(shape), start)
         text_bytes = self.text_bytes + int(references["length"].sum(dtype=np.uint64))
         if text_bytes > MAX_TEXT_BYTES:
             raise ValueError(f"the texts of the file hold more than {MAX_TEXT_BYTES} bytes, the limit")
         self.text_bytes = text_bytes
         texts = np.empty(len(references), dtype=object)
         texts[:] = [self._text(*reference) for reference in references.tolist()]
-        return texts.reshape(dataset.shape).tolist()
+        return texts.reshape(shape).tolist()
 
     def _text(self, length: int, heap: int, index: int) -> str:
         if length == 0:

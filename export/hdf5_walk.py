@@ -12,7 +12,7 @@ import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -23,7 +23,7 @@ from snndeploy.files import BOMB_BYTES, BOMB_RATIO, NUMBERS, is_number, noting, 
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_DEPTH = 64  # groups in groups; a subgraph takes two
-MAX_OBJECTS = 2**16
+MAX_OBJECTS = 2**14  # looking at so many takes HDF5 about two seconds; a network has some hundred
 SHUFFLE, FLETCHER32 = 2, 3
 FILTERS = {1: "gzip", SHUFFLE: "shuffle", FLETCHER32: "fletcher32", 4: "szip", 32000: "lzf"}  # HDF5's filter numbers
 UNSAFE_NAME = "not a safe name: expected 1 to 128 printable characters without '/' and '\\'"
@@ -67,6 +67,14 @@ def shown(path: Path) -> str:
     return "/" + "/".join(name if len(name) <= 64 else f"{name[:64]}..." for name in path)
 
 
+class _Kind(NamedTuple):
+    """What a dataset holds; `text` is None for numbers."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    text: Any
+
+
 @dataclass
 class _Walk:
     """The structure of a file: its groups and datasets by path, parents first."""
@@ -75,7 +83,7 @@ class _Walk:
     limit: int
     length: int
     groups: list[Path] = field(default_factory=list)
-    datasets: list[Path] = field(default_factory=list)  # closed: an open one takes some 80 kB in HDF5
+    datasets: list[tuple[Path, _Kind]] = field(default_factory=list)  # closed: an open one takes some 80 kB in HDF5
     declared: int = 0
     stored: int = 0
 
@@ -105,16 +113,18 @@ class _Walk:
                     self.groups.append(place)
                     waiting.append((place, target))
                 else:
-                    fault = self.fault(target)
-                    self.problems.require(not fault, shown(place), fault)
-                    self.datasets.append(place)
+                    kind = self.dataset(target)
+                    if isinstance(kind, str):
+                        self.problems.add(shown(place), kind)
+                    else:
+                        self.datasets.append((place, kind))
                 seen.add(address)
 
     def follow(self, group: Any, raw: bytes, place: Path) -> Any:
         """The object behind a link, or None and a problem: only hard links with safe names are followed."""
-        link = group.links.get_info(raw)
-        if link.type != HARD_LINK:
-            kind = "a soft link" if link.type == SOFT_LINK else "an external link"
+        link = group.links.get_info(raw).type
+        if link != HARD_LINK:
+            kind = "a soft link" if link == SOFT_LINK else "an external link"
             self.problems.add(shown(place), f"is {kind} to {_link_target(group, raw)}; links are not followed")
         elif not is_safe_name(place[-1]):
             self.problems.add(shown(place), UNSAFE_NAME)
@@ -122,12 +132,13 @@ class _Walk:
             return h5py.h5o.open(group, raw)
         return None
 
-    def fault(self, target: Any) -> str:
-        """What is wrong with a dataset, judged by its header alone; empty if nothing is."""
+    def dataset(self, target: Any) -> _Kind | str:
+        """What a dataset holds, or what is wrong with it, judged by its header alone."""
         if not isinstance(target, h5py.h5d.DatasetID):
             return "is a named data type, expected a group or a dataset"
         properties = target.get_create_plist()
-        if properties.get_layout() == h5py.h5d.VIRTUAL:
+        layout = properties.get_layout()
+        if layout == h5py.h5d.VIRTUAL:
             return "is a virtual dataset: its numbers are in other files"
         if properties.get_external_count():
             other = properties.get_external(0)[0].decode("utf-8", "backslashreplace")
@@ -135,9 +146,8 @@ class _Walk:
         filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
         if not set(filters) <= FILTERS.keys():
             return f"filter {max(set(filters) - FILTERS.keys())}; expected {', '.join(FILTERS.values())}"
-        dataset = h5py.Dataset(target)
         try:
-            shape, dtype = dataset.shape, dataset.dtype
+            shape, dtype = target.shape, target.dtype
         except Exception as error:
             return f"a data type that numpy does not have ({reason(error)}); expected {NUMBERS}, or text"
         if shape is None:
@@ -145,14 +155,16 @@ class _Walk:
         text = h5py.check_string_dtype(dtype)
         if text is None and not is_number(dtype):
             return f"found {dtype}, expected {NUMBERS}, or text"
-        if text and text.length is None and properties.get_layout() != h5py.h5d.CONTIGUOUS:
+        if text and text.length is None and layout != h5py.h5d.CONTIGUOUS:
             return "texts of variable length in chunks, expected them in one piece"
-        return self.size_fault(dataset) or self.chunk_fault(dataset, set(filters))
+        chunks = properties.get_chunk() if layout == h5py.h5d.CHUNKED else ()
+        fault = self.size_fault(target, max(math.prod(shape), math.prod(chunks)) * dtype.itemsize)
+        fault = fault or (self.chunk_fault(target, math.prod(chunks) * dtype.itemsize, set(filters)) if chunks else "")
+        return fault or _Kind(shape, dtype, text)
 
-    def size_fault(self, dataset: h5py.Dataset) -> str:
+    def size_fault(self, target: Any, own: int) -> str:
         """What is wrong with the bytes that a dataset declares, alone and with the good ones before it."""
-        own = max(math.prod(dataset.shape), math.prod(dataset.chunks or ())) * dataset.dtype.itemsize
-        declared, stored = self.declared + own, self.stored + dataset.id.get_storage_size()
+        declared, stored = self.declared + own, self.stored + target.get_storage_size()
         if own > self.limit:
             return f"declares {own} bytes, the limit is {self.limit}"
         if declared > self.limit:
@@ -162,15 +174,13 @@ class _Walk:
         self.declared, self.stored = declared, stored
         return ""
 
-    def chunk_fault(self, dataset: h5py.Dataset, filters: set[int]) -> str:
+    def chunk_fault(self, target: Any, content: int, filters: set[int]) -> str:
         """What is wrong with the stored chunks: HDF5 2.0 believes their sizes, and a wrong one can crash it."""
-        if dataset.chunks is None:
-            return ""
         checksum = 4 if FLETCHER32 in filters else 0
-        whole = math.prod(dataset.chunks) * dataset.dtype.itemsize + checksum
+        whole = content + checksum
         packed = bool(filters - {SHUFFLE, FLETCHER32})
-        for index in range(dataset.id.get_num_chunks()):
-            chunk = dataset.id.get_chunk_info(index)
+        for index in range(target.get_num_chunks()):
+            chunk = target.get_chunk_info(index)
             inside = 0 < chunk.byte_offset <= self.length - chunk.size
             fits = checksum < chunk.size if packed else chunk.size == whole
             if chunk.filter_mask or not (inside and fits):
@@ -183,17 +193,20 @@ def _read(file: h5py.File, walk: _Walk, problems: Problems, texts: Texts) -> dic
     parents: dict[Path, dict[str, Any]] = {(): tree}
     for path in walk.groups:
         parents[path] = parents[path[:-1]][path[-1]] = {}
-    for path in walk.datasets:
-        dataset = file["/".join(path)]
-        text = h5py.check_string_dtype(dataset.dtype)
+    for path, (shape, dtype, text) in walk.datasets:
         with noting(problems, shown(path) + ": damaged" * (text is None)):
-            if text is None:
-                value = np.asarray(dataset[()])
-                value = value.astype(value.dtype.newbyteorder("="), copy=False)[()]
-            elif text.length is None:
-                value = texts.read(dataset)
+            dataset = h5py.h5d.open(file.id, "/".join(path).encode())
+            value: Any
+            if text is not None and text.length is None:
+                value = texts.read(dataset.get_offset(), shape)
             else:
-                value = np.char.decode(dataset[()], "utf-8").tolist()
+                value = np.empty(shape, dtype)
+                if value.size:
+                    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)
+                if text is None:
+                    value = value.astype(dtype.newbyteorder("="), copy=False)[()]
+                else:
+                    value = np.char.decode(value, "utf-8").tolist()
             parents[path[:-1]][path[-1]] = value
     problems.raise_if_any()
     return tree

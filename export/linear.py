@@ -74,7 +74,13 @@ def identity(shape: Shape) -> Linear:
     size = math.prod(shape)
     if len(shape) == 1:
         return Linear(np.eye(size), shape, shape)
-    return _sparse(np.arange(size), np.arange(size), np.ones(size), shape, shape)
+    return diagonal(np.ones(size), shape)
+
+
+def diagonal(factors: Floats, shape: Shape) -> Linear:
+    """Each value times its own factor, as single synapses."""
+    each = np.arange(math.prod(shape))
+    return _sparse(each, each, factors, shape, shape)
 
 
 def applied(outer: Linear, x: Floats, name: str, budget: Budget) -> Floats:

@@ -16,14 +16,16 @@ import nir
 import numpy as np
 
 from snndeploy.errors import Problems, shortened
-from snndeploy.export import composition, metadata, nir_neurons
-from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, common_shape, shape
-from snndeploy.export.linear import Budget, Linear, added, applied, between, composed, identity
+from snndeploy.export import composition, metadata, nir_neurons, nir_repairs
+from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, Steps, common_shape, shape
+from snndeploy.export.inline import inline
+from snndeploy.export.linear import Budget, Linear, added, applied, between, composed, diagonal, identity
 from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
+ROUNDED = 2.0**-20  # relative: what a delay in seconds may differ from whole steps, for those stored as float32
 SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
 
 Key = tuple[str, str, int]  # source, target, delay in steps
@@ -52,7 +54,10 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     the metadata. What is assumed instead is said in `notes`. Raises BadInput, all problems together, for everything
     that cannot be kept exactly; `where` leads its lines.
     """
-    problems, notes = Problems(where), list[str]()
+    problems = Problems(where)
+    repaired = nir_repairs.read(graph.metadata, problems)
+    graph, inlined = inline(graph, problems)
+    notes = repaired + inlined
     said = metadata.read(graph, problems)
     step = _time_step(said, dt, problems, notes)
     _check_structure(graph, problems)
@@ -61,31 +66,34 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, nir_neurons.CLASSES) and (cell := nir_neurons.from_nir(name, node, step, problems)):
             cells[name] = cell
+    late = {n: _steps(n, node, step, problems) for n, node in graph.nodes.items() if isinstance(node, nir.Delay)}
     problems.raise_if_any()
     order, delays = composition.stateless_order(graph, problems), said.delays if said else {}
-    maps = composition.check(graph, order, delays, said is None, problems)
+    maps = composition.check(graph, order, delays, said is None, problems, late)
     problems.raise_if_any()
     budget = Budget(problems)
-    signals = _signals(graph, order, delays, maps, budget)
+    signals = _signals(graph, order, delays, maps, late, budget)
     problems.raise_if_any()
     shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     weights = _weights(signals, cells, shapes, said is None, notes, budget)
-    (input_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Input))
-    (output_name,) = (name for name, node in graph.nodes.items() if isinstance(node, nir.Output))
-    output = _read_out(output_name, signals[output_name], cells.keys(), problems)
+    inputs, outputs = (_of_kind(graph, kind) for kind in (nir.Input, nir.Output))
+    read = [_read_out(name, signals[name], cells.keys(), problems) for name in outputs]
     problems.raise_if_any()
-    names = {name: legal(name, type(graph.nodes[name]).__name__) for name in (input_name, *cells)}
+    names = {name: legal(name, type(graph.nodes[name]).__name__) for name in (*inputs, *cells)}
     notes += [f"the node {old!r} is the population {new!r}" for old, new in names.items() if old != new]
-    if said is None:
+    read_by_v = [names[name] for name, cell in cells.items() if cell.threshold is None]
+    notes += [f"{name!r} never spikes: read its v, {name}.v" for name in read_by_v]
+    if said is None and any(isinstance(graph.nodes[name], nir_neurons.SPIKING) for name in cells):
         notes.append(
             "NIR does not say the reset kind: assumed 'zero' (v becomes 0 on the spiking step) for all neurons"
         )
-    populations = [Population(names[input_name], shape(graph.nodes[input_name]), "input")]
+    populations = [Population(names[name], shape(graph.nodes[name]), "input") for name in inputs]
     for name, cell in cells.items():
-        reset = said.resets[name] if said else "zero"
+        reset = said.resets.get(name, "zero") if said else "zero"
         populations.append(_population(names[name], cell, signals[name].bias, reset))
     projections = _named(weights, names)
-    draft = Network(tuple(populations), projections, (names[output],), step, tuple(notes))
+    heard = tuple(dict.fromkeys(names[name] for name in read))
+    draft = Network(tuple(populations), projections, heard, step, tuple(notes))
     network = Network(tuple(map(draft.population, draft.order())), draft.projections, draft.outputs, step, draft.notes)
     network.check(where)
     return network
@@ -107,17 +115,9 @@ def _time_step(said: metadata.Metadata | None, dt: float | None, problems: Probl
 def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
     names = ", ".join(kind.__name__ for kind in SUPPORTED)
     for name, node in sorted(graph.nodes.items()):
-        if isinstance(node, nir.NIRGraph):
-            problems.add(name, "a graph in the graph is not supported; put its nodes into the graph itself")
-        else:
-            problems.require(
-                type(node) in SUPPORTED, name, f"{type(node).__name__} is not supported; supported: {names}"
-            )
+        problems.require(type(node) in SUPPORTED, name, f"{type(node).__name__} is not supported; supported: {names}")
     for kind in (nir.Input, nir.Output):
-        found = sorted(name for name, node in graph.nodes.items() if isinstance(node, kind))
-        problems.require(
-            len(found) == 1, "", f"expected one {kind.__name__}, found {len(found)}: {shortened(found)}".rstrip(": ")
-        )
+        problems.require(bool(_of_kind(graph, kind)), "", f"expected one {kind.__name__} or more, found none")
     edges = Counter((str(source), str(target)) for source, target in graph.edges)
     for source, target in sorted(edges):
         for end in {source, target} - graph.nodes.keys():
@@ -133,14 +133,39 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
             problems.require(name in sources, name, "no edge leaves it; connect it or leave it out")
         if isinstance(node, nir.Output):
             problems.require(name not in sources, name, "an edge leaves the Output")
+        if isinstance(node, nir_neurons.INTEGRATORS):
+            others = sorted(t for s, t in edges if s == name and not isinstance(graph.nodes.get(t), nir.Output))
+            text = "sends numbers, no spikes: a node of this kind may lead to an Output only, not to "
+            problems.require(not others, name, text + shortened(others))
         if isinstance(node, WEIGHTS):
             found = np.shape(node.weight)
             text = f"expected (outputs, inputs), found the shape {found}"
             problems.require(len(found) == 2, f"{name}.weight", text)
 
 
+def _of_kind(graph: nir.NIRGraph, kind: type[nir.NIRNode]) -> list[str]:
+    """The nodes of this kind, sorted: "output" is before "output.NEURON", and so the first output."""
+    return sorted(name for name, node in graph.nodes.items() if isinstance(node, kind))
+
+
+def _steps(name: str, node: nir.Delay, dt: float, problems: Problems) -> Steps:
+    """A Delay in time steps, for each of its values."""
+    delay = np.asarray(node.delay, np.float64).ravel()
+    steps = np.where(np.isfinite(delay), delay, 0) / dt
+    whole = np.abs(steps - np.rint(steps)) <= ROUNDED * np.maximum(steps, 1)
+    good = np.isfinite(delay) & (delay >= 0) & (steps <= metadata.MAX_DELAY) & whole
+    text = f"expected multiples of the time step of {dt} s, up to {metadata.MAX_DELAY} of them"
+    problems.require_all(node.delay, good.reshape(np.shape(node.delay)), f"{name}.delay", text)
+    return np.rint(np.where(good, steps, 0)).astype(np.int64)
+
+
 def _signals(
-    graph: nir.NIRGraph, order: list[str], delays: Mapping[Edge, int], maps: Mapping[str, Linear], budget: Budget
+    graph: nir.NIRGraph,
+    order: list[str],
+    delays: Mapping[Edge, int],
+    maps: Mapping[str, Linear],
+    late: Mapping[str, Steps],
+    budget: Budget,
 ) -> dict[str, _Signal]:
     """What arrives at each neuron and at the Output, and what leaves each other node."""
     problems = budget.problems
@@ -148,6 +173,9 @@ def _signals(
     sent = {name: _population_signal(name, node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     for name in order:
         node, signal = graph.nodes[name], _sum(name, sources[name], sent, delays, budget)
+        if name in late:
+            sent[name] = _delayed(name, late[name], signal, budget)
+            continue
         own = maps.get(name) or _own_map(name, node, signal, problems)
         sent[name] = _transformed(name, node, own, signal, budget)
     arriving = {}
@@ -213,6 +241,29 @@ def _transformed(name: str, node: nir.NIRNode, own: Linear | None, signal: _Sign
     return _Signal(own.target, terms, offset)
 
 
+def _delayed(name: str, steps: Steps, signal: _Signal, budget: Budget) -> _Signal:
+    """`signal`, each of its values as many steps later as `steps` says."""
+    problems = budget.problems
+    if not problems.require(signal.size == steps.size, name, f"expected {steps.size} values, {signal.size} arrive"):
+        return _Signal(signal.shape)
+    early = not np.any((steps > 0) & (signal.bias != 0))
+    problems.require(early, name, "a delay behind a bias; put it before the bias")
+    terms: dict[tuple[str, int], Linear | None] = {}
+    for step in np.unique(steps).tolist():
+        own = steps == step
+        chosen = None if own.all() else diagonal(own.astype(np.float64), signal.shape)
+        for (origin, before), term in signal.terms.items():
+            kept = term
+            if chosen is not None:
+                kept = chosen if term is None else composed(chosen, term, name, budget)
+            key = (origin, before + step)
+            if key in terms:  # delays that add up to the same number of steps
+                everything = identity(signal.shape)
+                kept = added(terms[key] or everything, kept or everything, name, budget)
+            terms[key] = kept
+    return _Signal(signal.shape, terms, signal.bias)
+
+
 def _offset(name: str, node: nir.NIRNode, own: Linear, problems: Problems) -> Floats:
     """The bias of a node, flat: one for each output, or for each channel of a convolution."""
     channels = own.target[:1]
@@ -267,12 +318,14 @@ def _read_out(name: str, signal: _Signal, populations: Collection[str], problems
     (source, delay), own = terms[0] if terms else (("", 0), None)
     direct = len(terms) == 1 and own is None and delay == 0 and source in populations
     problems.require(
-        direct, name, "expected the spikes of one neuron node, and nothing in between; end the graph with a neuron"
+        direct, name, "expected what one neuron node sends, and nothing in between; end the graph with a neuron"
     )
     return source
 
 
 def _population(name: str, cell: Neuron, arriving_bias: Floats | float, reset: str) -> Population:
     bias = cell.gain * np.broadcast_to(arriving_bias, cell.gain.size).reshape(cell.gain.shape) + cell.bias
-    parameters = {"alpha": cell.alpha, "beta": cell.beta, "threshold": cell.threshold}
-    return Population(name, cell.gain.shape, "lif", parameters, bias if bias.any() else None, reset)
+    parameters, neuron = {"alpha": cell.alpha, "beta": cell.beta}, "li"
+    if cell.threshold is not None:
+        neuron, parameters["threshold"] = "lif", cell.threshold
+    return Population(name, cell.gain.shape, neuron, parameters, bias if bias.any() else None, reset)

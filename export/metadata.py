@@ -97,7 +97,7 @@ def _check(entry: Any, graph: nir.NIRGraph, problems: Problems) -> None:
     problems.require(good_dt, _place("dt"), f"expected seconds above 0, found {dt!r}")
     if problems.require(isinstance(resets, dict), _place("resets"), f"expected an object, found {resets!r}"):
         _check_resets(
-            resets, {name for name, node in graph.nodes.items() if isinstance(node, nir_neurons.CLASSES)}, problems
+            resets, {name for name, node in graph.nodes.items() if isinstance(node, nir_neurons.SPIKING)}, problems
         )
     if problems.require(isinstance(delays, list), _place("delays"), f"expected a list, found {delays!r}"):
         _check_delays(delays, {tuple(edge) for edge in graph.edges}, problems)

@@ -1,33 +1,32 @@
 """What a NIR file must hold: one table of node types, and checks that name the node and the parameter.
 
-Works on the nested dicts of `hdf5_walk.read_tree`. Ranges of time constants and thresholds, and what Loihi 2 can keep,
-are for the steps after reading.
+Works on the nested dicts of `hdf5_walk.read_tree`. What the time step and Loihi 2 can keep is for the steps after
+reading.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections import Counter
 from typing import Any
 
 import nir
 import numpy as np
 
 from snndeploy.errors import Problems, shortened
+from snndeploy.export import nir_repairs
+from snndeploy.export.nir_repairs import Repairs
 from snndeploy.files import noting
 
 # Other tools name nodes "0" and "1_LIFNeuronTorch"; otherwise the rule is snndeploy's own for names.
 NODE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-TOO_MANY = "too many edges to check, here and in the graphs inside"
-MAX_CHECKS = 2**24  # what nir's type inference may cost, as `_checks` counts it: about half a second
 
 # Node type -> required parameters, optional parameters (the constructors and readers of nir 1.0.8).
 NODE_TYPES: dict[str, tuple[str, str]] = {
     "Affine": ("weight bias", ""),
     "AvgPool2d": ("kernel_size stride padding", ""),
-    "Conv1d": ("input_shape weight stride padding dilation groups bias", ""),
-    "Conv2d": ("input_shape weight stride padding dilation groups bias", ""),
+    "Conv1d": ("weight stride padding dilation groups bias", "input_shape"),
+    "Conv2d": ("weight stride padding dilation groups bias", "input_shape"),
     "CubaLI": ("tau_syn tau_mem r v_leak", "w_in"),
     "CubaLIF": ("tau_syn tau_mem r v_leak v_threshold", "v_reset w_in"),
     "Delay": ("delay", ""),
@@ -50,7 +49,7 @@ WEIGHT_AXES = {"Affine": "out, in", "Linear": "out, in", "Conv1d": "out, in, k",
 INTEGERS = {
     "shape": 1,
     "input_shape": 1,
-    "input_type": 1,
+    "input_type": 0,  # old files have zeros: not known
     "kernel_size": 1,
     "stride": 1,
     "dilation": 1,
@@ -59,10 +58,14 @@ INTEGERS = {
     "start_dim": -32,
     "end_dim": -32,
 }
+POSITIVE = ("tau", "tau_syn", "tau_mem", "v_threshold")
 
 
-def graph_of(tree: dict[str, Any], problems: Problems, place: str = "") -> nir.NIRGraph | None:
-    """The NIR graph that `tree` (type, nodes, edges, metadata) describes; None where there were problems."""
+def graph_of(tree: dict[str, Any], problems: Problems, repairs: Repairs, place: str = "") -> nir.NIRGraph | None:
+    """The NIR graph that `tree` (type, nodes, edges, metadata) describes; None where there were problems.
+
+    Its shapes are not looked at. What is missing and can be meant in one way only is put in, and noted in `repairs`.
+    """
     before = len(problems.found)
     where = place or "/node"
     if not _has_parameters("NIRGraph", tree, where, problems):
@@ -70,33 +73,28 @@ def graph_of(tree: dict[str, Any], problems: Problems, place: str = "") -> nir.N
     if not isinstance(tree["nodes"], dict):
         problems.add(where, "'nodes' is data, expected a group")
         return None
+    tree = nir_repairs.regroup(tree, place, repairs)
     nodes = {}
     for name, node in tree["nodes"].items():
-        inside = f"{place}/{name}" if place else name
+        inside = f"{place}.{name}" if place else name
         good = NODE_NAME.fullmatch(name) is not None
         problems.require(good, inside[:64], "not a node name: expected letters, digits, '_', '.', '-', at most 128")
-        nodes[name] = _node_of(node, inside, problems)
+        nodes[name] = _node_of(node, inside, problems, repairs)
     alike: dict[str, list[str]] = {}
     for name in nodes:
         alike.setdefault(name.casefold(), []).append(name)
     for names in alike.values():
         same = shortened(names)
         problems.require(len(names) == 1, where, f"node names that differ in upper and lower case only: {same}")
-    edges = _edges(tree["edges"], nodes, f"{place}/edges" if place else "edges", problems)
+    edges = _edges(tree["edges"], nodes, f"{place}.edges" if place else "edges", problems)
     if edges is not None:
-        _check_ends(tree["nodes"], edges, place, problems)
+        _check_ends(tree["nodes"], edges, _ports(nodes), place, problems)
     if len(problems.found) > before or edges is None:
         return None
-    graph = None
-    with noting(problems, place):
-        graph = nir.NIRGraph(nodes, edges, tree.get("metadata", {}), type_check=False)
-        if problems.require(_checks(graph) <= MAX_CHECKS, where, TOO_MANY):
-            graph.infer_types()
-            graph.check_types()
-    return graph
+    return nir.NIRGraph(nodes, edges, tree.get("metadata", {}), type_check=False)
 
 
-def _node_of(node: Any, place: str, problems: Problems) -> nir.NIRNode | None:
+def _node_of(node: Any, place: str, problems: Problems, repairs: Repairs) -> nir.NIRNode | None:
     if not isinstance(node, dict):
         problems.add(place, "is data, expected a group that describes a node")
         return None
@@ -110,7 +108,7 @@ def _node_of(node: Any, place: str, problems: Problems) -> nir.NIRNode | None:
         problems.add(place, f"unknown node type {kind[:64]!r}; {hint}NIR has {', '.join(NODE_TYPES)}")
         return None
     if kind == "NIRGraph":
-        return graph_of(node, problems, place)
+        return graph_of(node, problems, repairs, place)
     before = len(problems.found)
     if _has_parameters(kind, node, place, problems):
         for name, value in node.items():
@@ -121,7 +119,10 @@ def _node_of(node: Any, place: str, problems: Problems) -> nir.NIRNode | None:
     built = None
     if len(problems.found) == before:
         with noting(problems, place):
-            built = nir.dict2NIRNode(dict(node))
+            whole = nir_repairs.filled_in(node, NODE_TYPES[kind][1], place, repairs)
+            built = nir.dict2NIRNode({**whole, "input_shape": None} if "input_shape" in whole else whole)
+            if "input_shape" in whole:  # afterwards: nir infers an output from it, which is wrong or impossible
+                built.input_shape = whole["input_shape"]
     return built
 
 
@@ -151,7 +152,11 @@ def _check_parameter(name: str, value: Any, place: str, problems: Problems) -> N
     if array.size == 0:
         problems.add(place, f"expected numbers, found none (shape {array.shape})")
     elif name not in INTEGERS:
-        problems.require_all(array, np.isfinite(array), place, "expected finite numbers")
+        finite = problems.require_all(array, np.isfinite(array), place, "expected finite numbers")
+        if finite and name in POSITIVE:
+            problems.require_all(array, array > 0, place, "expected numbers above 0")
+        elif finite and name == "delay":
+            problems.require_all(array, array >= 0, place, "expected numbers from 0 on")
     elif array.dtype.kind not in "iu":
         problems.add(place, f"expected whole numbers, found {array.dtype}")
     else:
@@ -193,6 +198,7 @@ def _edges(value: Any, nodes: dict[str, Any], place: str, problems: Problems) ->
         problems.add(place, f"none between {len(nodes)} nodes")
         return None
     before = len(problems.found)
+    known = nodes.keys() | _ports(nodes).keys()
     seen: dict[tuple[str, str], int] = {}
     for row, edge in enumerate(value):
         if not isinstance(edge, list) or len(edge) != 2 or not all(isinstance(end, str) for end in edge):
@@ -201,30 +207,27 @@ def _edges(value: Any, nodes: dict[str, Any], place: str, problems: Problems) ->
         source, target = edge
         written = f"row {row} ({source[:64]} -> {target[:64]})"
         for end in dict.fromkeys(edge):
-            problems.require(end in nodes, place, f"{written}: no node {end[:64]!r}")
+            problems.require(end in known, place, f"{written}: no node {end[:64]!r}")
         first = seen.setdefault((source, target), row)
         problems.require(first == row, place, f"{written}: the same edge as row {first}")
     return list(seen) if len(problems.found) == before else None
 
 
-def _check_ends(nodes: dict[str, Any], edges: list[tuple[str, str]], place: str, problems: Problems) -> None:
+def _ports(nodes: dict[str, Any]) -> dict[str, str]:
+    """The ports of graphs among `nodes` as an edge can name them, GRAPH.PORT -> the name of the graph."""
+    graphs = {name: node for name, node in nodes.items() if isinstance(node, nir.NIRGraph)}
+    return {f"{name}.{own}": name for name, node in graphs.items() for own in (*node.inputs, *node.outputs)}
+
+
+def _check_ends(
+    nodes: dict[str, Any], edges: list[tuple[str, str]], ports: dict[str, str], place: str, problems: Problems
+) -> None:
     """Without these nir would invent nodes: an input and an output, and nodes that something flows into and out of."""
     kinds = {name: node.get("type") if isinstance(node, dict) else None for name, node in nodes.items()}
     for kind in ("Input", "Output"):
         problems.require(kind in kinds.values(), place, f"the graph has no {kind} node")
-    sources, targets = {source for source, _ in edges}, {target for _, target in edges}
+    sources, targets = ({ports.get(edge[side], edge[side]) for edge in edges} for side in (0, 1))
     for name in nodes:
-        inside = f"{place}/{name}" if place else name
+        inside = f"{place}.{name}" if place else name
         problems.require(name in sources or kinds[name] == "Output", inside, "no edge leaves this node")
         problems.require(name in targets or kinds[name] == "Input", inside, "no edge enters this node")
-
-
-def _checks(graph: nir.NIRGraph) -> int:
-    """What inferring types costs nir: a look at all edges for every edge, a subgraph again for every edge into it.
-
-    The unit is one look at an edge, about 30 ns; handling an edge takes about as long as 512 looks.
-    """
-    entering = Counter(target for _, target in graph.edges)
-    inner = ((name, node) for name, node in graph.nodes.items() if isinstance(node, nir.NIRGraph))
-    edges = len(graph.edges)
-    return edges * (edges + 512) + sum(entering[name] * _checks(node) for name, node in inner)

@@ -13,18 +13,21 @@ import nir
 import numpy as np
 
 from snndeploy.errors import BadInput, Problems
+from snndeploy.export import nir_repairs
 from snndeploy.export.hdf5_walk import UNSAFE_NAME, is_safe_name, read_tree
 from snndeploy.export.nir_check import graph_of
+from snndeploy.export.nir_shapes import resolve
 from snndeploy.files import GIB, atomic_write, is_number, read_bytes
 
 MAJOR_VERSIONS = (0, 1)  # of the nir packages whose files are alike: 0.1.1 to 1.0.8 tried
 
 
 def read_nir(path: str | os.PathLike[str], max_tensor_bytes: int = GIB) -> nir.NIRGraph:
-    """The NIR graph in the HDF5 file `path`, equal to what `nir.read` gives for a good file.
+    """The NIR graph in the HDF5 file `path`, equal to what `nir.read` gives for a good file of today.
 
     `max_tensor_bytes` bounds the file, and all its tensors together, in bytes. Parameters keep their dtype. Raises
-    BadInput with all problems of the file, one line each: nothing is repaired, nothing invented.
+    BadInput with all problems of the file, one line each. Mistakes of other writers that can be understood in one way
+    only are repaired; the graph's metadata `snndeploy.repaired` has a line for each (`snndeploy.export.nir_repairs`).
     """
     return _graph(read_bytes(path, max_tensor_bytes), str(path), max_tensor_bytes)
 
@@ -33,7 +36,7 @@ def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
     """Write `graph` to `path` so that `read_nir` and `nir.read` read it: equal graphs give equal bytes.
 
     Arrays are not compressed and carry fletcher32 checksums: a reader notices a flipped bit. Raises BadInput, and
-    writes nothing, where the graph is one that `read_nir` would refuse.
+    writes nothing, where the graph is one that `read_nir` would refuse or repair.
     """
     problems = Problems(str(path))
     buffer = io.BytesIO()
@@ -42,7 +45,9 @@ def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
         _write(file.create_group("node"), graph.to_dict(), problems)
     problems.raise_if_any()
     data = buffer.getvalue()
-    _graph(data, str(path), GIB)
+    before = nir_repairs.read(graph.metadata, problems)
+    problems.found += nir_repairs.read(_graph(data, str(path), GIB).metadata, problems)[len(before) :]
+    problems.raise_if_any()
     atomic_write(path, data)
 
 
@@ -51,14 +56,18 @@ def _graph(data: bytes, where: str, limit: int) -> nir.NIRGraph:
     node = tree.get("node")
     if not isinstance(node, dict):
         raise BadInput(where, "HDF5 but no NIR graph (/node is missing)")
-    problems = Problems(where)
+    problems, repairs = Problems(where), nir_repairs.Repairs()
     _check_version(tree.get("version"), problems)
     kind = node.get("type")
     graph = None
     if problems.require(kind == "NIRGraph", "/node", f"expected type 'NIRGraph', found {str(kind)[:64]!r}"):
-        graph = graph_of(node, problems)
+        graph = graph_of(node, problems, repairs)
     problems.raise_if_any()
     assert graph is not None
+    resolve(graph, problems, repairs)
+    nir_repairs.read(graph.metadata, problems)
+    problems.raise_if_any()
+    nir_repairs.write(graph, repairs)
     return graph
 
 

@@ -6,7 +6,7 @@ NIR gives differential equations; forward Euler with the time step dt makes of t
 
 so that tau = dt/(1 - beta), r = tau_mem/dt and w_in = tau_syn/dt give the neuron back with a gain of exactly 1 (this
 is also what snnTorch's own exporter writes). IF is beta = 1 and gain = r*dt. LIF and IF have no synaptic current:
-alpha = 0.
+alpha = 0. CubaLI, LI and I are the same without a threshold; a Threshold is a LIF that keeps nothing: alpha = beta = 0.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ PARAMETERS = {
     nir.LIF: ("tau", "r", "v_leak", "v_threshold", "v_reset"),
     nir.CubaLIF: ("tau_syn", "tau_mem", "r", "w_in", "v_leak", "v_threshold", "v_reset"),
     nir.IF: ("r", "v_threshold", "v_reset"),
+    nir.LI: ("tau", "r", "v_leak"),
+    nir.CubaLI: ("tau_syn", "tau_mem", "r", "w_in", "v_leak"),
+    nir.I: ("r",),
+    nir.Threshold: ("threshold",),
 }
 CLASSES = tuple(PARAMETERS)
-POSITIVE = ("tau", "tau_syn", "tau_mem", "v_threshold")
+SPIKING = (nir.LIF, nir.CubaLIF, nir.IF)  # those that have a reset
+INTEGRATORS = (nir.LI, nir.CubaLI, nir.I)  # those that send nothing, and are read
+POSITIVE = ("tau", "tau_syn", "tau_mem", "v_threshold", "threshold")
 ROUNDING = 2.0**-51  # what 1 - dt/tau can lose for tau = dt/(1 - beta): three roundings of float64, 1.5 * 2**-52
 
 
@@ -35,12 +41,13 @@ ROUNDING = 2.0**-51  # what 1 - dt/tau can lose for tau = dt/(1 - beta): three r
 class Neuron:
     """A NIR neuron in time steps, arrays of the population's shape.
 
-    What arrives is multiplied by `gain`; `bias` is a constant current on top (from v_leak).
+    What arrives is multiplied by `gain`; `bias` is a constant current on top (from v_leak). Without a threshold it
+    integrates, and never spikes.
     """
 
     alpha: Floats
     beta: Floats
-    threshold: Floats
+    threshold: Floats | None
     gain: Floats
     bias: Floats
 
@@ -77,17 +84,21 @@ def from_nir(name: str, node: nir.NIRNode, dt: float, problems: Problems) -> Neu
     """`node` in steps of `dt` seconds; None where that is not possible, which is added to `problems`."""
     before = len(problems.found)
     values = {key: np.asarray(getattr(node, key), np.float64) for key in PARAMETERS[type(node)]}
-    shape = values["v_threshold"].shape
+    model = next((key for key in ("v_threshold", "v_leak") if key in values), next(iter(values)))
     for key, array in values.items():
-        _check(f"{name}.{key}", key, array, shape, dt, problems)
+        text = f"expected the shape {values[model].shape} of {model}, found {array.shape}"
+        if problems.require(array.shape == values[model].shape, f"{name}.{key}", text):
+            _check(f"{name}.{key}", key, array, dt, problems)
     if len(problems.found) > before:
         return None
-    zero, one, threshold = np.zeros(shape), np.ones(shape), values["v_threshold"]
-    if isinstance(node, nir.IF):
+    zero, one, threshold = np.zeros(values[model].shape), np.ones(values[model].shape), values.get("v_threshold")
+    if isinstance(node, nir.Threshold):
+        return Neuron(zero, zero, values["threshold"], one, zero)
+    if isinstance(node, (nir.IF, nir.I)):
         return Neuron(zero, one, threshold, values["r"] / (1 / dt), zero)
-    tau = values["tau_mem"] if isinstance(node, nir.CubaLIF) else values["tau"]
+    tau = values["tau_mem"] if "tau_mem" in values else values["tau"]
     alpha, gain = zero, values["r"] / (tau / dt)
-    if isinstance(node, nir.CubaLIF):
+    if "tau_syn" in values:
         alpha = kept(values["tau_syn"], dt)
         gain = gain * (values["w_in"] / (values["tau_syn"] / dt))
     none = (values["v_leak"] == 0) | (alpha == 0)
@@ -97,11 +108,7 @@ def from_nir(name: str, node: nir.NIRNode, dt: float, problems: Problems) -> Neu
     return Neuron(alpha, kept(tau, dt), threshold, gain, values["v_leak"] / (tau / dt))
 
 
-def _check(place: str, key: str, array: NDArray[Any], shape: tuple[int, ...], dt: float, problems: Problems) -> None:
-    if not problems.require(
-        array.shape == shape, place, f"expected the shape {shape} of v_threshold, found {array.shape}"
-    ):
-        return
+def _check(place: str, key: str, array: NDArray[Any], dt: float, problems: Problems) -> None:
     rules = [("a finite number", np.isfinite(array))]
     if key in POSITIVE:
         rules.append(("a number above 0", ~(array <= 0)))

@@ -13,7 +13,7 @@ from snndeploy import __version__
 from snndeploy.artifact import Artifact
 from snndeploy.errors import BadInput
 from snndeploy.inputs import Samples, payloads
-from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time
+from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time, read_outs
 from snndeploy.simulators import engine_of, engines
 from snndeploy.targets.loihi2.place import place
 from snndeploy.targets.loihi2.quantize import InputRange, Quantize
@@ -98,9 +98,10 @@ def run(
 ) -> Run:
     """Run samples (samples, steps, *input_shape) on a target, every sample from rest.
 
-    `probes` are names `POPULATION.STATE` or `.spikes`; with `view="chip"` a probed v is 128 where the neuron spikes,
-    as a state probe of Loihi 2 reads it, and not 0, as Lava and the definition have it. `advance` is told of finished
-    samples. Raises BadInput for samples that the program does not take, Missing where the target is not there.
+    `probes` are names `POPULATION.STATE` or `.spikes`; those of `runs.read_outs` are there always. With `view="chip"`
+    a probed v is 128 where the neuron spikes, as a state probe of Loihi 2 reads it, and not 0, as Lava and the
+    definition have it. `advance` is told of finished samples. Raises BadInput for samples that the program does not
+    take, Missing where the target is not there.
     """
     program = artifact.program
     name, engine = engine_of(target)
@@ -109,6 +110,7 @@ def run(
         raise BadInput("probe", f"no probe {', '.join(unknown)}; known: {', '.join(all_probes(program))}")
     if view not in VIEWS:
         raise BadInput("view", f"expected {' or '.join(VIEWS)}, found {view!r}")
+    probes = [*probes, *(probe for probe in read_outs(program) if probe not in probes)]
     chip = chip_probes(program, probes) if view == "chip" else {}
     sent = payloads(program, x, where)
     output = f"{program.output().name}.spikes"

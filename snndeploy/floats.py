@@ -13,6 +13,8 @@ r[t] = v[t-1] > threshold:
     subtract        as subtract-next, then v[t] = v[t] - (s[t] - r[t])*threshold
     none            nothing
 
+A population of `li` has i and v too, and never spikes.
+
 These are the equations of snnTorch 1.0.0 (`_neurons/leaky.py`, `rleaky.py`, `synaptic.py`), `subtract` included, which
 surprises: a neuron that is still above its threshold after the subtraction counts as reset already (r), loses the
 threshold before its next spike is decided, and gets it back in that step whether it spikes or not.
@@ -32,8 +34,10 @@ from snndeploy.network import Floats, Network
 Bools = NDArray[np.bool_]
 
 
-def simulate(network: Network, x: Any, steps: int | None = None) -> dict[str, Bools]:
+def simulate(network: Network, x: Any, steps: int | None = None) -> dict[str, NDArray[Any]]:
     """The spikes of every population but the inputs, each sample from rest: bool (samples, steps, *shape).
+
+    Of an integrator (`li`), which never spikes, it is v: float64.
 
     `x` is (samples, steps, *shape) of the input, or a mapping from each input's name to such an array. `steps` runs
     longer or shorter than `x`, which is 0 after its end. Time is that of the float model: a spike goes through all
@@ -59,11 +63,15 @@ def simulate(network: Network, x: Any, steps: int | None = None) -> dict[str, Bo
                 for delay, weighted in brought:
                     if t >= delay:
                         current = current + weighted(sent[source][:, t - delay])
-            alpha, beta, threshold = (flat[p.name][key] for key in ("alpha", "beta", "threshold"))
+            alpha, beta = flat[p.name]["alpha"], flat[p.name]["beta"]
             i[p.name] = alpha * i[p.name] + current
-            v[p.name], spikes = membrane(v[p.name], i[p.name], beta, threshold, p.reset)
-            sent[p.name][:, t] = spikes
-    return {p.name: sent[p.name].reshape(samples, steps, *p.shape) > 0 for p in neurons}
+            if p.neuron == "li":  # nothing leads out of it: what it "sent" is what is read
+                v[p.name] = sent[p.name][:, t] = beta * v[p.name] + i[p.name]
+            else:
+                v[p.name], spikes = membrane(v[p.name], i[p.name], beta, flat[p.name]["threshold"], p.reset)
+                sent[p.name][:, t] = spikes
+    whole = {p.name: sent[p.name].reshape(samples, steps, *p.shape) for p in neurons}
+    return {p.name: whole[p.name] if p.neuron == "li" else whole[p.name] > 0 for p in neurons}
 
 
 def membrane(v: Floats, i: Floats, beta: Floats, threshold: Floats, reset: str) -> tuple[Floats, Bools]:

@@ -31,20 +31,23 @@ RESETS = {
 
 # Parameters of each neuron: name -> (what must hold, the test).
 Rule = tuple[str, Callable[[Floats], NDArray[np.bool_]]]
+INTEGRATOR: dict[str, Rule] = {
+    # What is left of the synaptic current and of the membrane potential after a step.
+    "alpha": ("0 <= alpha < 1", lambda x: (x >= 0) & (x < 1)),
+    "beta": ("0 <= beta <= 1", lambda x: (x >= 0) & (x <= 1)),
+}
 NEURONS: dict[str, dict[str, Rule]] = {
     "input": {},
-    "lif": {
-        # What is left of the synaptic current and of the membrane potential after a step.
-        "alpha": ("0 <= alpha < 1", lambda x: (x >= 0) & (x < 1)),
-        "beta": ("0 <= beta <= 1", lambda x: (x >= 0) & (x <= 1)),
-        "threshold": ("threshold > 0", lambda x: x > 0),
-    },
+    "lif": {**INTEGRATOR, "threshold": ("threshold > 0", lambda x: x > 0)},
+    "li": INTEGRATOR,
 }
 
 
 @dataclass(frozen=True)
 class Population:
     """Neurons of one kind. `lif`: i = alpha*i + x + bias; v = beta*v + i; a spike where v > threshold; then `reset`.
+
+    `li`: i and v as `lif`, no spikes: it sends nothing, and is read.
 
     `parameters` and `bias` are float64 of the population's shape; the bias is a constant current in every step.
     """
@@ -143,6 +146,8 @@ class Network:
             _check_population(population, problems)
         for projection in self.projections:
             _check_projection(projection, shapes, problems)
+            silent = any(p.name == projection.source and p.neuron == "li" for p in self.populations)
+            problems.require(not silent, projection.name, f"{projection.source!r} is an li, which sends nothing")
         problems.raise_if_any()
         self.order()
 

@@ -170,7 +170,7 @@ class Program:
         return [i for i in self.inputs if i.kind != "one"]
 
     def output(self) -> Population:
-        """The population whose spikes are counted."""
+        """The population whose spikes are counted: the first output. A run probes the others."""
         end = self.end(self.outputs[0])
         assert isinstance(end, Population)
         return end
@@ -186,7 +186,7 @@ class Program:
         check_names([part.name for part in (*self.ends(), *self.projections)], problems)
         problems.require(math.isfinite(self.dt) and self.dt > 0, "dt", f"expected seconds above 0, found {self.dt}")
         problems.require(bool(self.user_inputs()), "", "no input")
-        problems.require(len(self.outputs) == 1, "", f"expected one output, found {len(self.outputs)}")
+        problems.require(bool(self.outputs), "", "no output")
         names = {p.name for p in self.populations}
         for name in self.outputs:
             problems.require(name in names, name, "an output that is no population")

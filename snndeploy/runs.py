@@ -86,6 +86,13 @@ def seen_states(population: Population) -> list[str]:
     return [state for state in part("neurons", population.neuron).STATES if not state.startswith("_")]
 
 
+def read_outs(program: Program) -> list[str]:
+    """The probes of every run: spikes of the outputs after the first, and v of outputs that never spike."""
+    ends = [program.end(name) for name in program.outputs]
+    integrators = [f"{end.name}.v" for end in ends if isinstance(end, Population) and end.neuron == "li"]
+    return [*(f"{end.name}.spikes" for end in ends[1:]), *integrators]
+
+
 def in_sample_time(program: Program, probe: str, record: NDArray[Any], steps: int) -> NDArray[Any]:
     """Raw steps (samples, steps + latency, size) of a population to the sample's own steps, in its shape."""
     end = program.end(probe.rpartition(".")[0])

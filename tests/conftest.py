@@ -9,6 +9,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--damaged", type=int, default=200, help="damaged files of each kind (tests/refusals)")
     parser.addoption("--seed", type=int, help="run the generated program of this seed only (tests/conformance)")
     parser.addoption(
         "--programs", type=int, help="generated programs of test_lava.py and test_fast.py, not CI's number"

@@ -9,7 +9,7 @@ import typer
 
 from snndeploy.cli._files import Bits, Dt, InputRangeOption
 from snndeploy.cli._output import Json, print_json, print_table
-from snndeploy.errors import BadInput, CheckFailed, printable
+from snndeploy.errors import BadInput, CheckFailed, Problems, printable
 
 
 def command(
@@ -27,6 +27,7 @@ def command(
     from snndeploy.api import compile
     from snndeploy.api import input_range as parsed_range
     from snndeploy.cli._report import cores_line, report_dict
+    from snndeploy.export import nir_repairs
     from snndeploy.export.nir_file import read_nir
     from snndeploy.targets.loihi2.quantize import Quantize
 
@@ -34,6 +35,7 @@ def command(
         raise BadInput("--target", f"no chip {target!r}; known: loihi2")
     Quantize(bits, input=parsed_range(input_range)).check()
     read = read_nir(graph)
+    repaired = nir_repairs.read(read.metadata, Problems(str(graph)))
     artifact, problems = None, []
     try:
         artifact = compile(read, bits=bits, input=input_range, dt=dt)
@@ -47,9 +49,12 @@ def command(
         keys = ("node", "type", "shape", "result")
         table = [dict(zip(keys, row, strict=True)) for row in rows]
         report = report_dict(artifact) if artifact else None
-        print_json({"ok": artifact is not None, "nodes": table, "problems": problems, "report": report})
+        found = {"nodes": table, "repaired": repaired, "problems": problems, "report": report}
+        print_json({"ok": artifact is not None, **found})
     else:
         print_table(("node", "type", "shape", "result"), rows)
+        for line in repaired if artifact is None else ():  # else they are among the notes
+            print(printable(f"note: {line}"))
         for problem in others:
             print(printable(f"graph: {problem}"))
         if artifact is not None:

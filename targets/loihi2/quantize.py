@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +16,13 @@ from snndeploy.network import Projection as FloatProjection
 from snndeploy.program import MAX_PAYLOAD_BITS, Input, LayerReport, Program, Projection
 from snndeploy.program import Population as IntegerPopulation
 from snndeploy.targets.loihi2 import limits
-from snndeploy.targets.loihi2.bounds import ALIGN, exact_sum, largest_current, may_saturate
+from snndeploy.targets.loihi2.bounds import ALIGN, exact_sum, largest, largest_current, may_saturate, summed
 from snndeploy.targets.loihi2.calibration import peak_currents
 from snndeploy.targets.loihi2.scale import Afferent, Fit, Layer, fit
 from snndeploy.targets.loihi2.timing import Timing, timing
 
+UNLEAKED = 256  # steps that an integrator without a leak has room for, whatever comes; more cost bits of its weights
+ROUNDING = 2.0**-5  # relative: what rounding weights, bias and decays can add to the bound on v, for most
 PAYLOAD_BITS = range(1, 13)  # tried for float inputs; more bits than 12 leave no room for 8-bit weights
 ADVICE = {
     "subtract": 'train with reset_mechanism="zero", reset_delay=False',
@@ -202,6 +204,7 @@ def _layer(
             seen = replace(q, weights=q.weights / entry.scale, delay=times.delays[q.name])
             afferents.append(Afferent(seen, (network.population(q.source).shape, p.shape), low, high))
     bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
+    threshold = largest_membrane(p, afferents, bias) if p.neuron == "li" else p.parameters["threshold"].ravel()
     has_memory = bool((du < limits.DECAY_MAX).any())
     if has_memory and bias.any():
         one = FloatProjection(
@@ -209,7 +212,20 @@ def _layer(
         )
         afferents.append(Afferent(one, ((1,), p.shape), 0, 1, levels=2))
         bias = np.zeros(p.size)
-    return Layer(tuple(afferents), p.parameters["threshold"].ravel(), bias, du, bits, peak)
+    return Layer(tuple(afferents), threshold, bias, du, bits, peak)
+
+
+def largest_membrane(p: Population, afferents: Sequence[Afferent], bias: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest |v| of an integrator, in place of a threshold: v then stays within its register.
+
+    Without a leak v has no bound. Then it is what UNLEAKED steps can bring.
+    """
+    du, dv = decays(p)
+    arriving = largest(summed(a.range(a.weights) for a in afferents)) + np.abs(bias)
+    current = arriving * 2**DECAY_BITS / (du + SYNAPTIC_DECAY_OFFSET)
+    steps = np.where(dv > 0, 2**DECAY_BITS / np.maximum(dv, 1), UNLEAKED)
+    reach = float(np.max(current * steps)) * (1 + ROUNDING)
+    return np.full(p.size, reach or 1.0)
 
 
 def _built_in_name(network: Network) -> str:
@@ -226,10 +242,12 @@ def _payload_error(layer: Layer, messages: Mapping[str, Input]) -> float:
 def _population(
     p: Population, best: Fit, du: NDArray[np.int64], dv: NDArray[np.int64], start: int
 ) -> IntegerPopulation:
-    flat = {"du": du, "dv": dv, "vth": best.threshold, "bias_mant": best.bias_mant}
+    flat = {"du": du, "dv": dv, "bias_mant": best.bias_mant}
+    if p.neuron == "lif":
+        flat["vth"] = best.threshold
     parameters = {name: values.reshape(p.shape).astype(np.int32) for name, values in flat.items()}
     parameters["bias_exp"] = np.full(p.shape, best.bias_exp, np.int32)
-    return IntegerPopulation(p.name, p.shape, "lif", parameters, start, best.scale)
+    return IntegerPopulation(p.name, p.shape, p.neuron, parameters, start, best.scale)
 
 
 def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input]) -> list[Projection]:
@@ -262,20 +280,24 @@ def _report(p: Population, layer: Layer, best: Fit, unbounded: Fit) -> LayerRepo
     du, dv = decays(p)
     held = {"alpha": (du + SYNAPTIC_DECAY_OFFSET) / 2**DECAY_BITS, "beta": dv / 2**DECAY_BITS}
     lost = {key: 1 - p.parameters[key].ravel() for key in held}
+    spiking = p.neuron == "lif"
+    saturates = may_saturate(activation, layer.du, dv, best.bias)
+    if not spiking:
+        saturates |= may_saturate((-activation[1], -activation[0]), layer.du, dv, -best.bias)
     size = math.sqrt(math.fsum(a.power(a.weights) for a in layer.afferents)) or 1.0
     return LayerReport(
         population=p.name,
         scale=best.scale,
-        threshold=int(best.threshold.max()),
+        threshold=int(best.threshold.max()) if spiking else 0,
         weight_max=max((int(np.abs(part.values).max(initial=0)) for part in best.parts), default=0),
         error=math.sqrt(best.weight_error) / size,
         error_unbounded=math.sqrt(unbounded.weight_error) / size,
         decay_error=max(_relative_error(held[key], lost[key]) for key in held),
         bias_error=_relative_error(best.bias / (best.scale * ALIGN), layer.bias, 1 / 16),
-        threshold_error=_relative_error(best.threshold / best.scale, layer.threshold),
+        threshold_error=_relative_error(best.threshold / best.scale, layer.threshold) if spiking else 0.0,
         bound=reach / (limits.STATE_MAX + 1),
         proven=layer.peak is None,
-        saturates=may_saturate(activation, layer.du, dv, best.bias),
+        saturates=saturates,
     )
 
 

@@ -202,7 +202,7 @@ def tiny_graph(kind: str) -> nir.NIRGraph:
     ones = np.ones(4)
     neuron = {
         "LIF": nir.LIF(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0, v_threshold=ones),
-        "LI": nir.LI(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0),
+        "Threshold": nir.Threshold(ones),
     }[kind]
     nodes = {
         "input": nir.Input({"input": np.array([4])}),
@@ -214,11 +214,14 @@ def tiny_graph(kind: str) -> nir.NIRGraph:
 
 
 def test_check_names_the_node_and_exits_with_1(shell: Shell) -> None:
-    write_nir(tiny_graph("LI"), shell.folder / "li.nir")
-    done = shell("check", "li.nir")
+    graph = tiny_graph("Threshold")
+    graph.nodes["input"].input_type["input"] = np.array([3, 4])
+    nir.write(shell.folder / "x.nir", graph)
+    done = shell("check", "x.nir")
     assert done.returncode == 1
-    assert "LI is not supported; supported: Input, Output, Affine, Linear, Conv1d" in " ".join(done.stdout.split())
-    assert done.stderr == "snndeploy: li.nir: 1 problem(s): this graph cannot be kept exactly on loihi2\n"
+    assert "beta 0 needs a decay of 4096, the register holds 0 to 4095" in " ".join(done.stdout.split())
+    assert "note: repaired: input: the shape (3, 4) is read as (4,), which what follows takes\n" in done.stdout
+    assert done.stderr == "snndeploy: x.nir: 1 problem(s): this graph cannot be kept exactly on loihi2\n"
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 

@@ -69,7 +69,7 @@ def test_a_loop_that_is_too_fast_is_refused_with_the_steps_it_needs() -> None:
         timing(network(("in", "a", 0), ("a", "b", 0), ("b", "a", 1)))
     assert error.value.lines() == [
         "loihi2: b-a: takes 1 step(s) in the model; on the chip this way back needs at least 2: "
-        "'b' starts in step 2, 'a' in step 1"
+        "'b' starts in step 2, 'a' in step 1; the way there: a-b"
     ]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from snndeploy.errors import BadInput
 from snndeploy.export import hdf5_walk
+from snndeploy.export.lower import lower
 from snndeploy.export.nir_check import NODE_TYPES
 from snndeploy.export.nir_file import read_nir, write_nir
 
@@ -145,6 +147,13 @@ def same_but_for_case(file: h5py.File) -> None:
     texts(file, "node/edges", [["in", "fc"], ["fc", "lif"], ["fc", "LIF"], ["LIF", "out"], ["lif", "out"]])
 
 
+def algebraic_loop(file: h5py.File) -> None:
+    more = file.create_group("node/nodes/more")
+    put(file, f"{more.name}/type", "Linear")
+    put(file, f"{more.name}/weight", np.ones((3, 2)))
+    texts(file, "node/edges", [["in", "fc"], ["fc", "more"], ["more", "fc"], ["fc", "lif"], ["lif", "out"]])
+
+
 def filtered(file: h5py.File) -> None:
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_chunk((2, 3))
@@ -156,7 +165,6 @@ def filtered(file: h5py.File) -> None:
 
 BAD_NAME = "not a node name: expected letters, digits, '_', '.', '-', at most 128"
 UNSAFE = "not a safe name: expected 1 to 128 printable characters without '/' and '\\'"
-TOO_MANY = "too many edges to check, here and in the graphs inside"
 TiB = 2**40
 nan = np.array([[0, 1, np.nan], [np.nan, 1, 2]])
 
@@ -185,6 +193,10 @@ CASES: dict[str, tuple[Callable[[h5py.File], None], list[str]]] = {
     "05 external link": (
         link(f"{FC}/weight", h5py.ExternalLink("other.h5", "/w")),
         [f"/{FC}/weight: is an external link to other.h5:/w; links are not followed"],
+    ),
+    "06 external link to a missing file": (
+        link(f"{FC}/weight", h5py.ExternalLink("/nowhere/missing.h5", "/w")),
+        [f"/{FC}/weight: is an external link to /nowhere/missing.h5:/w; links are not followed"],
     ),
     "07 soft link": (
         link(f"{FC}/weight", h5py.SoftLink("/nowhere")),
@@ -246,6 +258,14 @@ CASES: dict[str, tuple[Callable[[h5py.File], None], list[str]]] = {
         sets("node/edges", np.ones((2, 2), int)),
         ["edges: expected rows of two node names, found numbers"],
     ),
+    "29 a node that feeds itself": (
+        edges(["in", "fc"], ["fc", "fc"], ["fc", "lif"], ["lif", "out"]),
+        ["fc -> fc: a loop without a neuron; put a neuron into the loop"],
+    ),
+    "30 a loop without a state": (
+        algebraic_loop,
+        ["fc -> more -> fc: a loop without a neuron; put a neuron into the loop"],
+    ),
     "31 no edges": (sets("node/edges", np.zeros((0, 2))), ["edges: none between 4 nodes"]),
     "32 disconnected node": (
         edges(["in", "fc"], ["fc", "out"]),
@@ -274,6 +294,23 @@ CASES: dict[str, tuple[Callable[[h5py.File], None], list[str]]] = {
         lambda file: put(file, f"{FC}/weight", file["node"].ref, dtype=h5py.ref_dtype),
         [f"/{FC}/weight: found object, expected {NUMBERS}, or text"],
     ),
+    "39 tau 0": (sets(f"{LIF}/tau", [1.0, 0.0]), ["lif.tau: expected numbers above 0, found 0.0 at [1]"]),
+    "39 tau below 0": (
+        sets(f"{LIF}/tau", [-1.0, -2.0]),
+        ["lif.tau: expected numbers above 0, found -1.0 at [0] (and 1 more)"],
+    ),
+    "40 threshold 0": (
+        sets(f"{LIF}/v_threshold", [1, 0]),
+        ["lif.v_threshold: expected numbers above 0, found 0 at [1]"],
+    ),
+    "40 threshold below 0": (
+        sets(f"{LIF}/v_threshold", [-0.5, 1]),
+        ["lif.v_threshold: expected numbers above 0, found -0.5 at [0]"],
+    ),
+    "40 threshold NaN": (
+        sets(f"{LIF}/v_threshold", [1, np.nan]),
+        ["lif.v_threshold: expected finite numbers, found nan at [1]"],
+    ),
     "41 shapes of one neuron": (
         sets(f"{LIF}/tau", np.ones(3)),
         [
@@ -283,7 +320,7 @@ CASES: dict[str, tuple[Callable[[h5py.File], None], list[str]]] = {
     ),
     "42 shapes of an edge": (
         sets("node/nodes/in/shape", [4]),
-        ["Type inference error: type mismatch: in.output: [[4]] -> fc.input: [[3]]"],
+        ["in -> fc: the first gives the shape (4,), the second takes (3,)"],
     ),
     "43 zero-size weights": (
         sets(f"{FC}/weight", np.ones((2, 0))),
@@ -522,18 +559,8 @@ def test_limits(tmp_path: Path) -> None:
         read_nir(path, max_tensor_bytes=100000)
 
 
-def test_too_many_edges_for_nir(tmp_path: Path) -> None:
-    nodes = {str(i): nir.Scale(np.ones(1)) for i in range(70)}
-    graph = nir.NIRGraph(
-        {"in": nir.Input(np.array([1])), **nodes, "out": nir.Output(np.array([1]))},
-        [("in", "0"), *((a, b) for a in nodes for b in nodes), ("0", "out")],
-        type_check=False,
-    )
-    assert refusal(written(graph, tmp_path / "bad.nir")) == [f"/node: {TOO_MANY}"]
-
-
 def nested(depth: int, entering: int) -> nir.NIRGraph:
-    """Graphs in a graph, each entered by `entering` edges: nir alone needs entering**depth steps."""
+    """Graphs in a graph, each entered by `entering` edges: nir's type inference needs entering**depth steps."""
     one = np.array([1])
     scales = {f"s{i}": nir.Scale(np.ones(1)) for i in range(entering)}
     inner: nir.NIRNode = nir.Scale(np.ones(1))
@@ -547,7 +574,7 @@ def nested(depth: int, entering: int) -> nir.NIRGraph:
 def test_subgraphs(tmp_path: Path) -> None:
     path = written(nested(30, 1), tmp_path / "x.nir")
     assert equal(read_nir(path).to_dict(), nested(30, 1).to_dict())
-    assert refusal(written(nested(30, 2), path)) == [f"{'/'.join(['inner'] * 17)}: {TOO_MANY}"]
+    assert len(read_nir(written(nested(30, 2), path)).nodes) == 5
     assert refusal(written(nested(40, 1), path)) == ["/node/nodes/inner/...: more than 64 groups deep, the limit"]
 
 
@@ -565,53 +592,6 @@ def equal(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     return np.asarray(a).dtype == np.asarray(b).dtype and np.array_equal(a, b)
-
-
-CORPUS = {
-    "braille_subgraph_type_mismatch": [
-        "hidden: Type inference error: type mismatch: input.output: [[12]] -> lif.input: [[38]]"
-    ],
-    "braille_subtract_flat": [],
-    "braille_v2_absent_nodes": [
-        "edges: row 0 (lif1 -> fc2): no node 'lif1'",
-        "edges: row 3 (fc1 -> lif1): no node 'lif1'",
-    ],
-    "braille_zero_flat": [],
-    "braille_zero_subgraph": [],
-    "lif_norse": [],
-    "lif_rockpool_shape_mismatch": [
-        "Type inference error: type mismatch: 1_LIFNeuronTorch.output: [[1]] -> output.input: [[1 1 1]]"
-    ],
-    "nengo_feedback": [],
-    "nirviz_srnn_negative": [],
-    "nmnist_scnn": [],
-    "nmnist_scnn_old_no_input_shape": [
-        "0: parameter 'input_shape' of Conv2d is missing",
-        "2: parameter 'input_shape' of Conv2d is missing",
-        "5: parameter 'input_shape' of Conv2d is missing",
-        "8.input_type: expected at least 1, found 0 at [0] (and 3 more)",
-    ],
-    "not_hdf5": ["not an HDF5 file (582407 bytes)"],
-    "spyx_shd_negative_tau": ["Type inference error: type mismatch: input.output: [[128]] -> linear.input: [[64]]"],
-    "two_lif_v_leak": [],
-}
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_files_of_other_tools(name: str, shared: Path, tmp_path: Path) -> None:
-    path = shared / "nir" / f"{name}.nir"
-    if CORPUS[name]:
-        assert refusal(path) == CORPUS[name]
-        return
-    graph, copy = read_nir(path).to_dict(), tmp_path / "copy.nir"
-    assert equal(graph, nir.read(path).to_dict())
-    write_nir(read_nir(path), copy)
-    assert equal(graph, read_nir(copy).to_dict())
-    assert equal(graph, nir.read(copy).to_dict())
-
-
-def test_the_corpus_is_all_there(shared: Path) -> None:
-    assert {path.stem for path in (shared / "nir").glob("*.nir")} == CORPUS.keys()
 
 
 def test_write_keeps_metadata(tmp_path: Path) -> None:
@@ -689,3 +669,59 @@ def test_a_flipped_bit_in_the_weights_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     (line,) = refusal(path)
     assert line.startswith(f"/{FC}/weight: damaged: ")
+
+
+def test_a_time_constant_below_the_time_step(tmp_path: Path) -> None:
+    """Row 39: only lowering knows the time step."""
+    path = written(small_graph(), tmp_path / "x.nir")
+    with h5py.File(path, "r+") as file:
+        put(file, f"{LIF}/tau", [1.0, 1e-5])
+    graph = read_nir(path)
+    with pytest.raises(BadInput) as refused:
+        lower(graph, 1e-4, str(path))
+    assert refused.value.lines() == [
+        f"{path}: lif.tau: expected at least the time step of 0.0001 s, found 1e-05 at [1]"
+    ]
+    assert lower(graph, 1e-5, str(path)).dt == 1e-5
+
+
+RING = """
+import resource, sys, time
+import h5py, nir
+from snndeploy.errors import BadInput
+from snndeploy.export.lower import lower
+from snndeploy.export.nir_file import read_nir
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.process_time()
+try:
+    lower(read_nir(sys.argv[1]), where="ring")
+except BadInput as error:
+    print(error)
+print(time.process_time() - start)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_many_small_nodes_take_seconds_not_minutes(tmp_path: Path) -> None:
+    path, ones = tmp_path / "ring.nir", np.ones(1)
+    names = [f"n{i:04}" for i in range(1500)]
+    nodes = {name: nir.LIF(ones, ones, 0 * ones, ones, 0 * ones) for name in names}
+    ends = {"in": nir.Input(np.array([1])), "out": nir.Output(np.array([1]))}
+    ring = [("in", names[0]), *pairwise([*names, names[0]]), (names[7], "out")]
+    written(nir.NIRGraph({**nodes, **ends}, ring, type_check=False), path)
+    command = [sys.executable, "-c", RING, str(path)]
+    root = Path(__file__).parents[2]
+    answer = subprocess.run(command, check=True, cwd=root, capture_output=True, text=True).stdout
+    line, seconds, megabytes = answer.splitlines()
+    assert line.startswith("ring: n0000, n0001, n0002, n0003 and 1496 more: a loop without a delay: NIR does not say ")
+    assert float(seconds) < 4  # 1.7 on the machine that this was written on, more where it shares its cores
+    assert float(megabytes) < 256
+
+
+def test_too_many_objects(tmp_path: Path) -> None:
+    path = written(small_graph(), tmp_path / "bad.nir")
+    with h5py.File(path, "r+") as file:
+        group = file["node/nodes/fc"].id
+        for i in range(2**14):
+            h5py.h5g.create(group, str(i).encode())
+    assert refusal(path) == ["/node/nodes/fc: the file has more than 16384 objects, the limit"]
