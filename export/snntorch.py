@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from snndeploy.errors import BadInput, CheckFailed, Problems
 from snndeploy.export import metadata
 from snndeploy.export.lower import DEFAULT_DT, lower
+from snndeploy.export.snntorch_graph import Graph
 from snndeploy.export.snntorch_neurons import KINDS
-from snndeploy.export.snntorch_trace import Traced, flat, is_neuron, trace
+from snndeploy.export.snntorch_signals import leaves
+from snndeploy.export.snntorch_trace import is_neuron, trace
 from snndeploy.extras import extras
 from snndeploy.floats import simulate
 from snndeploy.network import Floats, Network
@@ -69,13 +71,14 @@ def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0)
 def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> Export:
     """Export `model` to NIR and run both side by side.
 
-    `model` is an `nn.Sequential` or a module whose `forward` makes one time step; it is left as it was (a copy runs, on
-    the CPU). `sample` is one input without a batch dimension (a tensor or array), or its shape (a tuple of ints). `dt`
-    is the length of a time step in seconds, which NIR's time constants need; it changes no spike. `seed` is that of
-    the random inputs.
+    `model` is an `nn.Sequential` or a module whose `forward` makes one time step, or all time steps in a loop; it is
+    left as it was (a copy runs, on the CPU). `sample` is one input without a batch dimension (a tensor or array), or
+    its shape (a tuple of ints); for several inputs a tuple of these; with the time steps where forward takes them from
+    its input. `dt` is the length of a time step in seconds, which NIR's time constants need; it changes no spike.
+    `seed` is that of the random inputs.
 
-    The first value that forward returns must be the spikes of a neuron: they are the output; states may follow.
-    Dropout is left out, and decays are clamped to [0, 1], as snnTorch does. The metadata of the graph records dt,
+    The first value that forward returns must be the spikes of a neuron: they are the output; further spikes are further
+    outputs, and states may follow. What is exported and how is in docs/export.md. The metadata of the graph records dt,
     the reset kinds and the one-step delay of recurrence (`snndeploy.export.metadata`).
 
     Raises BadInput with everything in the model that cannot be exported exactly, and CheckFailed where a spike differs.
@@ -85,28 +88,45 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
     if seed < 0:
         raise BadInput("seed", f"expected 0 or more, found {seed}")
     _require_values(model)
-    example = _example(sample)
+    examples = _examples(sample)
     root = nn.Sequential(model) if is_neuron(model) or not list(model.children()) else model
     with contextlib.redirect_stdout(sys.stderr):  # what the user's forward prints is no result of a command
-        traced = trace(_copy(root), example.shape, dt)
-    graph = nir.NIRGraph(traced.nodes, traced.edges)
+        traced = trace(lambda: _copy(root), [example.shape for example in examples], dt)
+    graph = nir.NIRGraph(traced.nodes, traced.edges, type_check=False)
     metadata.write(graph, metadata.Metadata(dt, traced.resets, traced.delays))
     network = lower(graph)
-    x = drives(example, seed)
+    x = _drives(examples, traced, seed)
     with contextlib.redirect_stdout(sys.stderr):
         expected = _run_model(_copy(root), traced, x)
     found = simulate(network, x)
-    for name in network.order():
-        if name in found:
-            _require_equal(name, expected[name], found[name])
-    counts = {name: int(found[name].sum()) for name in network.order() if name in found}
-    return Export(graph, network, x.shape[1], x.shape[0], counts)
+    names = [name for name in network.order() if name in expected]
+    for name in names:
+        _require_equal(name, expected[name], found[name])
+    samples, steps = next(iter(x.values())).shape[:2]
+    return Export(graph, network, steps, samples, {name: int(found[name].sum()) for name in names})
 
 
-def drives(example: Floats, seed: int) -> Floats:
-    """Inputs (samples, steps, *shape): `example` repeated, and random ones of many strengths, dense and sparse."""
+def _drives(examples: Sequence[Floats], traced: Graph, seed: int) -> dict[str, Floats]:
+    """Inputs (samples, steps, *shape) by Input node."""
+    found = {}
+    for number, (example, name) in enumerate(zip(examples, traced.inputs.values(), strict=True)):
+        if traced.axis is not None:
+            found[name] = drives(example, seed + number, len(example), sequence=True)
+        elif traced.steps > 1:  # forward gets one input, and gives it to all of its steps
+            x = drives(example, seed + number, 1)
+            found[name] = np.repeat(x, traced.steps, axis=1)
+        else:
+            found[name] = drives(example, seed + number)
+    return found
+
+
+def drives(example: Floats, seed: int, steps: int = STEPS, sequence: bool = False) -> Floats:
+    """Inputs (samples, steps, *shape): `example` repeated, and random ones of many strengths, dense and sparse.
+
+    `sequence`: the example has the time steps already.
+    """
     random = np.random.default_rng(seed)
-    size = (STEPS, *example.shape)
+    size = example.shape if sequence else (steps, *example.shape)
     largest = float(np.abs(example).max()) or 1.0
     low = -1.0 if (example < 0).any() else 0.0
     runs = [np.broadcast_to(example, size)]
@@ -114,6 +134,14 @@ def drives(example: Floats, seed: int) -> Floats:
         values = random.uniform(low, 1.0, size) * strength * largest
         runs += [values, np.where(random.random(size) < 0.2, values, 0.0)]
     return np.stack(runs)
+
+
+def _examples(sample: Any) -> list[Floats]:
+    """The inputs that `sample` holds: one, or several in a tuple."""
+    kinds = (tuple, torch.Tensor, np.ndarray)
+    if isinstance(sample, tuple) and sample and all(isinstance(item, kinds) for item in sample):
+        return [_example(item) for item in sample]
+    return [_example(sample)]
 
 
 def _example(sample: Any) -> Floats:
@@ -173,31 +201,39 @@ def _in_float64(function: Any) -> Any:
     return lambda x: function(x).to(torch.float64)
 
 
-def _run_model(twin: nn.Module, traced: Traced, x: Floats) -> dict[str, NDArray[Any]]:
-    """What every neuron of `twin` gives for `x`, step by step: (samples, steps, *shape) by node."""
-    records: dict[str, list[NDArray[Any]]] = {name: [] for name in traced.neurons}
+def _run_model(twin: nn.Module, traced: Graph, x: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
+    """The spikes of every neuron of `twin` for `x`, step by step: (samples, steps, *shape) by node."""
+    modules = dict(twin.named_modules())
+    records: dict[str, list[NDArray[Any]]] = {name: [] for name, path in traced.neurons.items() if path in modules}
     hooks = [
-        twin.get_submodule(path).register_forward_hook(_recorder(records[name]))
-        for name, path in traced.neurons.items()
+        modules[traced.neurons[name]].register_forward_hook(_recorder(record, traced.factors.get(name)))
+        for name, record in records.items()
     ]
     states: dict[str, Any] = dict.fromkeys(traced.arguments)
+    looped = traced.steps > 1 or traced.axis is not None
     try:
         with torch.no_grad():
-            for t in range(x.shape[1]):
-                returned = flat(twin(torch.from_numpy(x[:, t]), **states))
+            for t in range(1 if looped else next(iter(x.values())).shape[1]):
+                inputs = [x[node] if traced.axis is not None else x[node][:, t] for node in traced.inputs.values()]
+                if traced.axis == 0:
+                    inputs = [np.swapaxes(values, 0, 1) for values in inputs]
+                returned = list(leaves(twin(*map(torch.from_numpy, inputs), **states)))
                 for argument, state in traced.arguments.items():
-                    if state:
+                    if state and not looped:
                         states[argument] = returned[traced.returned.index(state)]
+    except Exception as error:  # forward is the user's code: it may raise anything
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise BadInput("model", f"forward fails on inputs of float64 in batches ({reason})") from error
     finally:
         for hook in hooks:
             hook.remove()
     return {name: np.stack(steps, axis=1) for name, steps in records.items()}
 
 
-def _recorder(record: list[NDArray[Any]]) -> Any:
+def _recorder(record: list[NDArray[Any]], factor: Floats | None) -> Any:
     def hook(module: nn.Module, inputs: Sequence[Any], output: Any) -> None:
-        spikes = output[0] if isinstance(output, tuple) else output
-        record.append(spikes.detach().numpy().copy())
+        spikes = (output[0] if isinstance(output, tuple) else output).detach().numpy().copy()
+        record.append(spikes if factor is None else spikes / factor)
 
     return hook
 

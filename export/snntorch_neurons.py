@@ -14,6 +14,10 @@ import numpy as np
 
 from snndeploy.errors import Problems
 from snndeploy.export import nir_neurons
+from snndeploy.export import snntorch_layers as layers
+from snndeploy.export import snntorch_linear as linear
+from snndeploy.export.snntorch_graph import Graph
+from snndeploy.export.snntorch_signals import Value
 from snndeploy.extras import extras
 from snndeploy.network import Floats
 
@@ -43,7 +47,10 @@ KINDS: Mapping[type[nn.Module], Kind] = {
     snn.Leaky: Kind(("mem",), ("spk", "mem"), "zero"),
     snn.Synaptic: Kind(("syn", "mem"), ("spk", "syn", "mem"), "zero-next"),
     snn.RLeaky: Kind(("spk", "mem"), ("spk", "mem"), "zero-next"),
+    snn.RSynaptic: Kind(("spk", "syn", "mem"), ("spk", "syn", "mem"), "zero-next"),
+    snn.Lapicque: Kind(("mem",), ("spk", "mem"), "zero-next"),
 }
+STATES = ("syn", "mem")
 
 # reset_mechanism_val -> its name and the function that a neuron takes for it at construction (neurons.py: reset_dict).
 MECHANISMS = (("subtract", "_base_sub"), ("zero", "_base_zero"), ("none", "_base_int"))
@@ -59,21 +66,30 @@ def reset_kind(module: nn.Module) -> str:
     mechanism = _mechanism(module)
     if mechanism == "none":
         return "none"
+    delayed = getattr(module, "reset_delay", True)  # Lapicque has no other
     if mechanism == "zero":
-        return KINDS[type(module)].delayed_zero if module.reset_delay else "zero"
-    return "subtract-next" if module.reset_delay else "subtract"
+        return KINDS[type(module)].delayed_zero if delayed else "zero"
+    return "subtract-next" if delayed else "subtract"
 
 
 def node(path: str, module: Any, shape: tuple[int, ...], dt: float, problems: Problems) -> nir.NIRNode | None:
     """The NIR node of `module` for a population of `shape`, or None and why not."""
     before = len(problems.found)
-    beta = _parameter(path, "beta", module.beta.clamp(0, 1), shape, problems)
     threshold = _parameter(path, "threshold", module.threshold, shape, problems)
-    alpha = (
-        _parameter(path, "alpha", module.alpha.clamp(0, 1), shape, problems) if type(module) is snn.Synaptic else None
-    )
+    gain = None
+    if type(module) is snn.Lapicque:
+        # lapicque.py: _base_state_function; its beta is not used after construction
+        step, resistance, capacity = (getattr(module, name).double() for name in ("time_step", "R", "C"))
+        beta = _parameter(path, "1 - time_step/(R*C)", 1 - step / (resistance * capacity), shape, problems)
+        gain = _parameter(path, "time_step/C", resistance * (1 / (resistance * capacity)) * step, shape, problems)
+    else:
+        beta = _parameter(path, "beta", module.beta.clamp(0, 1), shape, problems)
+    alpha = _parameter(path, "alpha", module.alpha.clamp(0, 1), shape, problems) if hasattr(module, "alpha") else None
     if len(problems.found) > before or beta is None or threshold is None:
         return None
+    if gain is not None:
+        text = "expected 0 to below 1 (a beta above 0.37): a membrane potential that does not change its sign"
+        problems.require_all(beta, (beta >= 0) & (beta < 1), f"{path}.1 - time_step/(R*C)", text)
     if alpha is None:
         mixed = (beta == 1).any() and (beta < 1).any()
         problems.require(
@@ -86,7 +102,26 @@ def node(path: str, module: Any, shape: tuple[int, ...], dt: float, problems: Pr
             expected = "NIR's CubaLIF has no infinite time constant: expected below 1"
             problems.require_all(values, values < 1, f"{path}.{name}", expected)
     problems.require_all(threshold, threshold > 0, f"{path}.threshold", "expected above 0")
-    return nir_neurons.to_nir(alpha, beta, threshold, dt) if len(problems.found) == before else None
+    if len(problems.found) > before:
+        return None
+    found = nir_neurons.to_nir(alpha, beta, threshold, dt)
+    if gain is not None:
+        found.r = found.r * gain
+    return found
+
+
+def recurrence(to: Graph, path: str, module: Any, spikes: Value) -> Value | None:
+    """What brings the spikes of the last step back to `module`."""
+    recurrent = module.recurrent
+    if isinstance(recurrent, nn.Linear):
+        features = (recurrent.in_features,)
+        text = f"linear_features expects the shape {features}, found {spikes.shape}"
+        if not to.problems.require(spikes.shape == features, to.paths[spikes.nodes[0]], text):
+            return None
+    layer = layers.layer(recurrent)
+    if layer is not None:
+        return layer(to, path, spikes, recurrent)
+    return linear.scaled(to, path, spikes, linear.array(recurrent.V), 0.0)
 
 
 def _mechanism(module: Any) -> str:
@@ -97,11 +132,12 @@ def check_features(path: str, module: Any, problems: Problems) -> None:
     """Report what the module does beyond its class's equations in snndeploy/floats.py."""
     name = type(module).__name__
     factor = module.graded_spikes_factor.detach().cpu().numpy()
-    problems.require(
-        bool((factor == 1).all()),
-        path,
-        f"{name} with graded_spikes_factor {factor.tolist()} is not supported; use 1 and scale the next Linear",
-    )
+    text = f"{name} with graded_spikes_factor {factor.tolist()} is not supported; use numbers other than 0"
+    good = bool(np.isfinite(factor).all() and (factor != 0).all())
+    if hasattr(module, "recurrent"):
+        good = bool((factor == 1).all())
+        text = f"{name} with graded_spikes_factor {factor.tolist()} is not supported; use 1"
+    problems.require(good, path, text)
     problems.require(not module.inhibition, path, f"{name} with inhibition is not supported; use inhibition=False")
     problems.require(
         not module.state_quant,
@@ -117,13 +153,9 @@ def check_features(path: str, module: Any, problems: Problems) -> None:
     changed = module.state_function.__name__ != MECHANISMS[int(module.reset_mechanism_val)][1]
     text = f"reset_mechanism became {_mechanism(module)!r} after construction, which snnTorch follows only in part"
     problems.require(not changed, path, f"{text}; give it to {name}(...)")
-    if type(module) is snn.RLeaky:
-        recurrent = type(getattr(module, "recurrent", None)).__name__
-        problems.require(
-            type(module.recurrent) is nn.Linear,
-            path,
-            f"RLeaky with {recurrent} as recurrence is not supported; use all_to_all=True with linear_features",
-        )
+    if type(module) is snn.RSynaptic:
+        text = "RSynaptic with reset_delay=False ends with an error in snnTorch 1.0; use reset_delay=True"
+        problems.require(module.reset_delay, path, text)
 
 
 def _parameter(path: str, name: str, value: torch.Tensor, shape: tuple[int, ...], problems: Problems) -> Floats | None:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-SUPPORTED = "Linear, Flatten, Dropout, Identity, Leaky, Synaptic, RLeaky"
+SUPPORTED = (
+    "Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Flatten, Dropout, Identity,"
+    " Leaky, Synaptic, RLeaky, RSynaptic, Lapicque"
+)
 
 INSTEAD = {
     "Alpha": "use Synaptic",
-    "BatchNorm1d": "fold it into the Linear before it (torch.nn.utils.fusion.fuse_linear_bn_eval)",
+    "AssociativeLeaky": "use Leaky, one time step a call",
+    "BatchNorm3d": "use BatchNorm2d",
+    "BatchNormTT1d": "use one BatchNorm1d for all time steps",
+    "BatchNormTT2d": "use one BatchNorm2d for all time steps",
+    "ConvTranspose1d": "use Conv1d or Linear",
+    "ConvTranspose2d": "use Conv2d or Linear",
     "DeltaLeaky": "use Leaky",
-    "Lapicque": "use Leaky",
+    "GELU": "use Leaky",
     "LeakyParallel": "use Leaky, one time step a call",
     "LinearLeaky": "use Linear and Leaky, one time step a call",
-    "RSynaptic": "use RLeaky",
     "ReLU": "use Leaky",
+    "SConv2dLSTM": "use Conv2d and Synaptic",
+    "SLSTM": "use Linear and RSynaptic",
     "Sigmoid": "use Leaky",
     "StateLeaky": "use Leaky, one time step a call",
-    "dropout": "use the module torch.nn.Dropout",
-    "linear": "use the module torch.nn.Linear",
+    "mean": "use AvgPool2d",
     "relu": "use Leaky",
-    "reshape": "use x.flatten(1)",
-    "view": "use x.flatten(1)",
+    "sigmoid": "use Leaky",
+    "sum": "return the spikes of every time step",
 }
 
 

@@ -1,326 +1,203 @@
-"""One traced forward of a snnTorch model, operation by operation, to the nodes and edges of a NIR graph."""
+"""What a snnTorch model does in one time step, found by running its forward on signals.
+
+Layers and neurons do not compute in this run: each is replaced by what it adds to the NIR graph. So forward may use
+shapes, loops and conditions as it likes, but not the values of its tensors. A forward that loops over time is followed
+through all of its steps, which must all do the same.
+"""
 
 from __future__ import annotations
 
-import math
-import operator
-from dataclasses import dataclass, field
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import nir
 import numpy as np
 
-from snndeploy.errors import BadInput, Problems
+from snndeploy.errors import BadInput
+from snndeploy.export import snntorch_layers as layers
 from snndeploy.export import snntorch_neurons as cells
-from snndeploy.export.names import legal
+from snndeploy.export.snntorch_calls import Calls
+from snndeploy.export.snntorch_graph import Graph
+from snndeploy.export.snntorch_population import Populations
+from snndeploy.export.snntorch_signals import Signal, TimeAxis, Unfollowed, Value, leaves, mapped, plain, signal
 from snndeploy.export.snntorch_table import refusal
+from snndeploy.export.snntorch_values import BATCH
 from snndeploy.extras import extras
 
 with extras():
     import snntorch as snn
     import torch
-    from torch import fx, nn
+    from torch import nn
 
-WITHOUT_EFFECT = (nn.Dropout, nn.Identity)  # in eval mode
-
-
-@dataclass(frozen=True)
-class Value:
-    """What an operation gives: a signal of the NIR node `node`, of `shape` (without the batch).
-
-    `part` is "spk" (spikes), "current" (anything else that neurons can take), "states" (a neuron's whole return value),
-    a state's name ("mem", "syn"), or "argument" (an argument of forward after the first).
-    """
-
-    node: str
-    shape: tuple[int, ...]
-    part: str
-
-
-@dataclass
-class Traced:
-    """The graph in parts, and how to run the model beside it.
-
-    `paths`: node -> module path, `neurons`: those of neurons alone. `arguments`: further arguments of forward ->
-    (node, state), None where one is not used. `returned`: (node, part) of every tensor that forward returns,
-    flattened; the first is the output.
-    """
-
-    nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
-    edges: list[tuple[str, str]] = field(default_factory=list)
-    resets: dict[str, str] = field(default_factory=dict)
-    delays: dict[tuple[str, str], int] = field(default_factory=dict)
-    neurons: dict[str, str] = field(default_factory=dict)
-    arguments: dict[str, tuple[str, str] | None] = field(default_factory=dict)
-    returned: list[tuple[str, str]] = field(default_factory=list)
-    paths: dict[str, str] = field(default_factory=dict)
-
-    def add(self, path: str, node: nir.NIRNode, source: str | None = None) -> str:
-        """Add `node` and the edge from `source`; returns its name, legal, made from `path` and not taken yet."""
-        name = first = legal(path, type(node).__name__)
-        count = 1
-        while name in self.nodes:
-            count += 1
-            name = f"{first}.{count}"
-        self.nodes[name] = node
-        self.paths[name] = path
-        if source is not None:
-            self.edges.append((source, name))
-        return name
-
-
-class _Tracer(fx.Tracer):
-    """Goes into the user's modules and Sequentials, not into layers and neurons."""
-
-    def is_leaf_module(self, module: nn.Module, path: str) -> bool:
-        return (
-            type(module).__module__.startswith("snntorch.") or is_neuron(module) or super().is_leaf_module(module, path)
-        )
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def is_neuron(module: nn.Module) -> bool:
     return isinstance(module, snn.SpikingNeuron)
 
 
-def trace(model: nn.Module, shape: tuple[int, ...], dt: float) -> Traced:
-    """Trace `model` for one input of `shape`; forward may leave its states changed.
+def trace(copy: Callable[[], nn.Module], shapes: Sequence[tuple[int, ...]], dt: float) -> Graph:
+    """Follow the forward of a model for inputs of `shapes`; `copy` makes one that can be taken apart.
 
     Raises BadInput with everything that cannot be exported.
     """
+    walk = _Walk(copy(), shapes, dt, None)
     try:
-        operations = _Tracer().trace(model)
-    except Exception as error:  # forward is the user's code: it may raise anything
-        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-        text = (
-            f"forward cannot be followed ({reason}); write it for one time step, without loops or conditions on tensors"
-        )
-        raise BadInput("model", text) from error
-    walk = _Walk(model, dt, shape)
-    for operation in operations.nodes:
-        walk.step(operation)
+        walk.run()
+    except TimeAxis as found:
+        walk = _Walk(copy(), shapes, dt, found.axis)
+        try:
+            walk.run()
+        except TimeAxis as other:
+            walk.problems.add("forward", f"{other}, and along another; give it one time axis")
     walk.problems.raise_if_any()
-    return walk.traced
+    return walk.graph
 
 
-class _Walk:
-    """Follows the operations in order. What is made of something refused has the value None and is not reported."""
+class _Walk(Calls):
+    """Runs forward."""
 
-    def __init__(self, model: nn.Module, dt: float, shape: tuple[int, ...]) -> None:
-        self.model, self.dt, self.shape = model, dt, shape
-        self.problems = Problems("model")
-        self.traced = Traced()
-        self.values: dict[fx.Node, Value | None] = {}
-        self.called: set[str] = set()
+    def __init__(self, model: nn.Module, shapes: Sequence[tuple[int, ...]], dt: float, axis: int | None) -> None:
+        super().__init__(model, dt, axis)
+        self.shapes, self.axis = shapes, axis
+        self.neurons = Populations(self)
+        for path, module in model.named_modules():
+            if self._is_leaf(module):
+                module.forward = functools.partial(self._module, path, module, module.forward)
 
-    def step(self, operation: fx.Node) -> None:
-        if operation.op == "output":
-            self._output(operation.args[0])
-        elif operation.op == "placeholder":
-            self.values[operation] = self._argument(operation)
-        elif operation.op == "call_module":
-            self.values[operation] = self._module(operation, str(operation.target))
-        elif operation.op == "get_attr":
-            self.values[operation] = Value(str(operation.target), (), "attribute")
-        else:
-            self.values[operation] = self._function(operation)
+    @staticmethod
+    def _is_leaf(module: nn.Module) -> bool:
+        """Whether to replace it: not the user's modules and Sequentials, which are followed."""
+        of = type(module).__module__
+        library = of.startswith(("snntorch.", "torch.nn.", "torch.ao."))
+        return is_neuron(module) or (library and not isinstance(module, CONTAINERS))
 
-    def _argument(self, operation: fx.Node) -> Value:
-        name = str(operation.target)
-        if not self.traced.nodes:
-            return Value(self.traced.add("input", nir.Input(np.array(self.shape))), self.shape, "current")
-        if not operation.args and not name.startswith("*"):
-            self.traced.arguments[name] = None
-        return Value(name, (), "argument")
+    def run(self) -> None:
+        inputs, arguments = self._arguments()
+        if self.problems.found:
+            return
+        returned = self._forward(inputs, arguments)
+        if not self.problems.found:
+            self.neurons.check_steps(self.shapes[0][0])
+        looped = self.graph.steps > 1 or self.axis is not None
+        if not self.problems.found and not looped:
+            # A second time step, with what the first one left in the model.
+            self.run_number, self.neurons.calls = 1, {}
+            for item in (*inputs, *arguments.values()):
+                item.run_number = self.run_number
+            before = len(self.graph.nodes)
+            self._forward(inputs, arguments)
+            same = len(self.graph.nodes) == before
+            text = "it does something else in the second time step than in the first; write it for any time step"
+            self.problems.require(same or bool(self.problems.found), "forward", text)
+        if not self.problems.found and not looped:
+            for path, state in self.neurons.fresh.items():
+                made = f"forward makes its {state} itself, so that every step starts from it"
+                advice = f"use init_hidden=True, or take {state} as an argument and return it"
+                self.problems.add(path, f"{made}; {advice}")
+        self._output(returned, looped)
 
-    def _module(self, operation: fx.Node, path: str) -> Value | None:
-        module = self.model.get_submodule(path)
+    def _forward(self, inputs: Sequence[Signal], arguments: Mapping[str, Signal]) -> Any:
+        try:
+            with torch.no_grad():
+                return self.model(*inputs, **arguments)
+        except TimeAxis:
+            raise
+        except Unfollowed as error:
+            if not self.problems.found:
+                self.problems.add("forward", f"cannot be followed ({error}); leave that out")
+        except Exception as error:  # forward is the user's code: it may raise anything
+            reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+            text = f"forward cannot be followed ({reason}); is the sample what forward takes, without the batch?"
+            if not self.problems.found:
+                raise BadInput("model", text) from error
+        return ()
+
+    def _arguments(self) -> tuple[list[Signal], dict[str, Signal]]:
+        parameters = [
+            p for p in inspect.signature(self.model.forward).parameters.values() if p.kind not in (p.VAR_KEYWORD,)
+        ]
+        given = parameters[: len(self.shapes)]
+        good = len(given) == len(self.shapes) and all(p.kind != p.KEYWORD_ONLY for p in given)
+        text = f"takes {len(parameters)} inputs, but there are samples for {len(self.shapes)}"
+        if not self.problems.require(good, "forward", text):
+            return [], {}
+        inputs = []
+        for parameter, shape in zip(given, self.shapes, strict=True):
+            name = "input" if len(self.shapes) == 1 else parameter.name
+            step = shape if self.axis is None else shape[1:]
+            node = self.graph.add(name, nir.Input(np.array(step)), (), (step, step))
+            self.graph.inputs[parameter.name] = node
+            part = "current" if self.axis is None else "sequence"
+            inputs.append(signal(self._full(shape), Value((node,), step, part), self))
+        states = {}
+        for parameter in parameters[len(given) :]:
+            if parameter.kind == parameter.VAR_POSITIONAL or parameter.default not in (parameter.empty, None):
+                continue
+            states[parameter.name] = signal((BATCH, 1), Value((parameter.name,), (), "argument"), self)
+            if parameter.default is parameter.empty:
+                self.graph.arguments[parameter.name] = None
+        return inputs, states
+
+    def _full(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an input with its batch."""
+        return (shape[0], BATCH, *shape[1:]) if self.axis == 0 else (BATCH, *shape)
+
+    def _module(self, path: str, module: nn.Module, original: Callable[..., Any], *args: Any, **options: Any) -> Any:
         name = type(module).__name__
         if type(module) in cells.KINDS:
-            return self._neuron(operation, path, module)
-        if type(module) not in (nn.Linear, nn.Flatten, *WITHOUT_EFFECT):
-            self.problems.add(path, refusal(name))
-            return None
-        value = self._signal(_given(operation, 0, "input"), path, name)
-        if value is None:
-            return None
-        if isinstance(module, nn.Flatten):
-            return self._flatten(path, value, module.start_dim, module.end_dim)
-        return self._linear(path, module, value) if isinstance(module, nn.Linear) else value
+            return self.neurons.call(path, module, args, options)
+        signals = [item for item in leaves((args, options)) if isinstance(item, Signal)]
+        if not signals:  # a constant, as in the first step of a hand-written recurrence
+            return original(*mapped(args, _double), **mapped(options, _double))
+        layer = layers.layer(module)
+        if layer is None:
+            self.problem(path, refusal(name))
+            return self.unknown(original(*plain(args), **plain(options)))
+        value = self.usable(args[0] if args else options.get("input"), path, name)
+        found = None if value is None else self.once(path, [value], lambda: layer(self.graph, path, value, module))
+        return self.unknown(original(plain(signals[0]))) if found is None else self.signal(found)
 
-    def _linear(self, path: str, module: nn.Linear, value: Value) -> Value | None:
-        expected = (module.in_features,)
-        advice = "give the sample without a batch dimension, or " if value.shape[1:] == expected else ""
-        found = f"found {value.shape} (the batch not counted)"
-        text = f"Linear expects the shape {expected}, {found}; {advice}put a Flatten before it"
-        if not self.problems.require(value.shape == expected, path, text):
-            return None
-        node = _affine(path, module, self.problems)
-        return Value(self.traced.add(path, node, value.node), (module.out_features,), "current")
-
-    def _flatten(self, path: str, value: Value, start: Any, end: Any) -> Value | None:
-        """Flatten, whose dimensions count the batch in torch and do not in NIR."""
-        count = len(value.shape) + 1
-        if not self.problems.require(
-            type(start) is int and type(end) is int, path, "Flatten needs numbers as dimensions"
-        ):
-            return None
-        start, end = start % count, end % count
-        if not self.problems.require(start > 0, path, "Flatten merges the batch; use start_dim=1"):
-            return None
-        if start >= end:
-            return value
-        node = nir.Flatten({"input": np.array(value.shape)}, start - 1, end - 1)
-        shape = (*value.shape[: start - 1], math.prod(value.shape[start - 1 : end]), *value.shape[end:])
-        return Value(self.traced.add(path, node, value.node), shape, value.part)
-
-    def _neuron(self, operation: fx.Node, path: str, module: nn.Module) -> Value | None:
-        value = self._signal(_given(operation, 0, "input_"), path, type(module).__name__)
-        if path in self.called:
-            text = "called more than once in forward; write it for one time step, one neuron for each population"
-            if f"{path}: {text}" not in self.problems.found:
-                self.problems.add(path, text)
-            return None
-        self.called.add(path)
-        before = len(self.problems.found)
-        cells.check_features(path, module, self.problems)
-        node = cells.node(path, module, value.shape, self.dt, self.problems) if value else None
-        if value is None or node is None:
-            return None
-        name = self.traced.add(path, node, value.node)
-        self.traced.neurons[name] = path
-        self.traced.resets[name] = cells.reset_kind(module)
-        if isinstance(module, snn.RLeaky) and isinstance(module.recurrent, nn.Linear):
-            self._recurrence(name, path, module.recurrent, value.shape)
-        self._states(operation, path, name, cells.KINDS[type(module)].states)
-        if len(self.problems.found) > before:
-            return None
-        return Value(name, value.shape, "states" if cells.returns_states(module) else "spk")
-
-    def _recurrence(self, neuron: str, path: str, module: nn.Linear, shape: tuple[int, ...]) -> None:
-        features = (module.in_features,)
-        text = f"linear_features expects the shape {features}, found {shape}"
-        if self.problems.require(shape == features, path, text):
-            node = _affine(f"{path}.recurrent", module, self.problems)
-            recurrent = self.traced.add(f"{neuron}.recurrent", node, neuron)
-            self.traced.edges.append((recurrent, neuron))
-            self.traced.delays[neuron, recurrent] = 1
-
-    def _states(self, operation: fx.Node, path: str, neuron: str, states: tuple[str, ...]) -> None:
-        """Note which arguments of forward hold this neuron's states."""
-        for position, state in enumerate(states, start=1):
-            source = _given(operation, position, state)
-            value = self.values.get(source) if isinstance(source, fx.Node) else None
-            if source is None:
-                continue
-            if value is None or value.part != "argument":
-                made = f"forward makes its {state} itself, so that every step starts from it"
-                self.problems.add(path, f"{made}; use init_hidden=True, or take {state} as an argument and return it")
-                continue
-            free = self.traced.arguments.get(value.node) is None
-            self.problems.require(free, path, f"the argument {value.node!r} of forward is a state of two neurons")
-            self.traced.arguments[value.node] = (neuron, state)
-
-    def _function(self, operation: fx.Node) -> Value | None:
-        name = str(getattr(operation.target, "__name__", operation.target))
-        if operation.target is operator.getitem:
-            return self._part(operation)
-        if operation.target in (torch.flatten, "flatten"):
-            value = self._signal(_given(operation, 0, "input"), "forward", "flatten")
-            start, end = _given(operation, 1, "start_dim", 0), _given(operation, 2, "end_dim", -1)
-            return None if value is None else self._flatten(operation.name, value, start, end)
-        self.problems.add("forward", refusal(name))
-        return None
-
-    def _part(self, operation: fx.Node) -> Value | None:
-        """One of the values that a neuron returns: `spk, mem = lif(x)`, `lif(x)[0]`."""
-        source, index = operation.args
-        value = self.values.get(source) if isinstance(source, fx.Node) else None
-        if value is None:
-            return None
-        returns = self._returns(value) if value.part == "states" else ()
-        if not isinstance(index, int) or not -len(returns) <= index < len(returns):
-            self.problems.add("forward", f"a part of a tensor, [{index}], cannot be taken; use whole populations")
-            return None
-        return Value(value.node, value.shape, returns[index])
-
-    def _signal(self, source: Any, path: str, name: str) -> Value | None:
-        """The value of `source` if it is a signal that goes into `path`."""
-        value = self.values.get(source) if isinstance(source, fx.Node) else None
-        if value is None or value.part in ("spk", "current"):
-            return value
-        self.problems.add(path, f"{name} gets {self._no_signal(value)}")
-        return None
-
-    def _no_signal(self, value: Value) -> str:
-        """Why `value` cannot be sent to a layer or neuron."""
-        if value.part == "argument":
-            return f"the argument {value.node!r} of forward; one input is supported"
-        if value.part == "attribute":
-            return f"{value.node!r}, a tensor of the model itself; use a Linear"
-        neuron = repr(self.traced.neurons[value.node])
-        if value.part == "states":
-            return f"all that {neuron} returns; use init_hidden=True there, or `spk, mem = ...`"
-        return f"the {value.part} of {neuron}; only its spikes can be sent"
-
-    def _returns(self, value: Value) -> tuple[str, ...]:
-        return cells.KINDS[type(self.model.get_submodule(self.traced.neurons[value.node]))].returns
-
-    def _output(self, returned: Any) -> None:
-        for item in flat(returned):
-            value = self.values.get(item) if isinstance(item, fx.Node) else None
-            if value is None:
-                other = f"forward returns {item!r}; return the spikes of the last neuron, then states"
-                self.problems.require(bool(self.problems.found), "output", other)
+    def _output(self, returned: Any, looped: bool) -> None:
+        graph, found = self.graph, list(leaves(returned))
+        for item in found:
+            if not isinstance(item, Signal):
+                text = f"forward returns {item!r}; return the spikes of the last neuron, then states"
+                self.problems.require(bool(self.problems.found), "output", text)
                 return
-            parts = self._returns(value) if value.part == "states" else (value.part,)
-            self.traced.returned += [(value.node, part) for part in parts]
-        self._check_returned()
+            if item.value is not None:
+                graph.returned += [(node, item.value.part) for node in item.value.nodes]
         if not self.problems.found:
-            self._check_used()
+            self._check_returned(looped)
         if not self.problems.found:
-            node = self.traced.returned[0][0]
-            shape = self.traced.nodes[node].output_type["output"]
-            self.traced.add("output", nir.Output(np.array(shape)), node)
+            graph.finish()
 
-    def _check_used(self) -> None:
-        """Report what leads nowhere: nir would make a second output of it."""
-        traced = self.traced
-        used = {edge[0] for edge in traced.edges if edge not in traced.delays} | {traced.returned[0][0]}
-        for name in sorted(traced.nodes.keys() - used):
-            what = "its input" if isinstance(traced.nodes[name], nir.Input) else f"the result of {traced.paths[name]!r}"
-            self.problems.add("forward", f"{what} is not used; use it, or leave it out")
-
-    def _check_returned(self) -> None:
-        threaded = {argument for argument in self.traced.arguments.values() if argument}
-        returned = self.traced.returned
-        first = bool(returned) and returned[0][1] == "spk" and returned[0][0] in self.traced.neurons
+    def _check_returned(self, looped: bool) -> None:
+        graph = self.graph
+        threaded = {argument for argument in graph.arguments.values() if argument}
+        graded = [node for node, _ in graph.returned if graph.paths.get(node, "").endswith(".factor")]
+        if graded:
+            text = f"the spikes are multiplied by the graded_spikes_factor ({graded[0]}); use 1 in the last neuron"
+            self.problems.add("output", text)
+            return
+        first = bool(graph.returned) and graph.returned[0][1] == "spk" and graph.returned[0][0] in graph.neurons
         text = "forward must return the spikes of a neuron first; end the model with a neuron"
         if not self.problems.require(first, "output", text):
             return
-        for node, part in returned[1:]:
-            state = part in ("mem", "syn") or (node, part) in threaded or (node, part) == returned[0]
-            text = f"forward also returns the {part} of {node!r}; one output is supported"
-            self.problems.require(state, "output", text)
-        for argument, state_of in self.traced.arguments.items():
-            if state_of and state_of not in returned:
+        for node, part in dict.fromkeys(graph.returned):
+            if part == "spk" and node in graph.neurons:
+                if (node, part) not in threaded or (node, part) == graph.returned[0]:
+                    graph.outputs.append(node)
+                continue
+            text = f"forward also returns the {part} of {node!r}; return spikes and states"
+            self.problems.require(part in cells.STATES, "output", text)
+        for argument, state_of in graph.arguments.items():
+            if state_of and state_of not in graph.returned and not looped:
                 text = f"forward takes {argument!r}, the {state_of[1]} of {state_of[0]!r}, and does not return it"
                 self.problems.add("output", f"{text}; return it, or use init_hidden=True")
 
 
-def _affine(path: str, module: nn.Linear, problems: Problems) -> nir.NIRNode:
-    weight = module.weight.detach().cpu().numpy().astype(np.float64)
-    bias = None if module.bias is None else module.bias.detach().cpu().numpy().astype(np.float64)
-    for name, array in (("weight", weight), ("bias", bias)):
-        finite = array is None or bool(np.isfinite(array).all())
-        problems.require(finite, f"{path}.{name}", "expected finite numbers, found NaN or infinity")
-    return nir.Linear(weight=weight) if bias is None else nir.Affine(weight=weight, bias=bias)
-
-
-def _given(operation: fx.Node, position: int, name: str, default: Any = None) -> Any:
-    """The argument of a call, however it was given."""
-    return operation.args[position] if len(operation.args) > position else operation.kwargs.get(name, default)
-
-
-def flat(returned: Any) -> list[Any]:
-    """Tuples and lists, nested, as one list; it is used on traced and on real values alike."""
-    return [leaf for item in returned for leaf in flat(item)] if isinstance(returned, (tuple, list)) else [returned]
+def _double(item: Any) -> Any:
+    return item.double() if isinstance(item, torch.Tensor) and item.is_floating_point() else item

@@ -27,7 +27,7 @@ CHIP_RECORDED = ("lif", "lif-reset")  # the models of which there is a recording
 
 @dataclass(frozen=True)
 class Run:
-    """What the output sent, and probes: `POPULATION.STATE` (int32) or `POPULATION.spikes`, what that population sent.
+    """What the first output sent, and probes: `POPULATION.STATE` (int32) or `POPULATION.spikes`, what is sent there.
 
     `spikes` are (samples, steps, *output_shape): bool, or int32 payloads where the output's model is graded. `made_by`
     says what made it: target, engine, the artifact's SHA-256, snndeploy's version.

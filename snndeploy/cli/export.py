@@ -17,7 +17,9 @@ def command(
     model: Annotated[str, typer.Argument(help="MODULE:FACTORY that makes it, or a checkpoint NAME.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .nir file to write.")],
     weights: Annotated[Path | None, typer.Option("--weights", help="The model's state, .safetensors.")] = None,
-    shape: Annotated[str | None, typer.Option("--shape", help="Shape of one input: 64 or 2x34x34.")] = None,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="Shape of one input, 2x34x34, or of several, 64,16.")
+    ] = None,
     dt: Annotated[float, typer.Option("--dt", help="Time step in seconds.")] = 1e-4,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the inputs of the check.")] = 0,
     as_json: Json = False,
@@ -54,7 +56,8 @@ def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tu
 
     if shape is None:
         raise BadInput("--shape", "expected the shape of one input, without batch, as in 64 or 2x34x34")
-    lengths = shape.split("x")
-    if not all(re.fullmatch("[1-9][0-9]{0,8}", length) for length in lengths):
+    shapes = [one.split("x") for one in shape.split(",")]
+    if not all(re.fullmatch("[1-9][0-9]{0,8}", length) for lengths in shapes for length in lengths):
         raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}")
-    return make_model(model, weights), tuple(map(int, lengths))
+    sample = tuple(tuple(map(int, lengths)) for lengths in shapes)
+    return make_model(model, weights), sample if len(sample) > 1 else sample[0]
