@@ -15,6 +15,7 @@ from snndeploy.errors import Problems, shortened
 
 KEY = "snndeploy.repaired"
 MAX_TEXT = 2**16  # characters
+MAX_GROUPS = 8  # that are looked for in one graph; each takes a look at all nodes and edges
 # Parameters that older files do not have -> what NIR means then, and a parameter of the same shape.
 DEFAULTS = {"v_reset": (0, "v_threshold"), "w_in": (1, "v_leak")}
 
@@ -75,7 +76,8 @@ def regroup(tree: dict[str, Any], place: str, repairs: Repairs) -> dict[str, Any
     ]
     if len(pairs) != len(edges):
         return tree
-    for absent in sorted({end for edge in pairs for end in edge} - nodes.keys()):
+    leads = {name[:at] for name in nodes for at in range(len(name)) if name[at] == "."}
+    for absent in sorted(({end for edge in pairs for end in edge} - nodes.keys()) & leads)[:MAX_GROUPS]:
         lead = f"{absent}."
         own = {name.removeprefix(lead): node for name, node in nodes.items() if name.startswith(lead)}
         kinds = [node.get("type") for node in own.values() if isinstance(node, dict)]

@@ -34,6 +34,7 @@ ELEMENTWISE = {
     nir.Scale: ("scale",),
     nir.Threshold: ("threshold",),
 }
+LOOKS = 2**16  # at edges behind Inputs: beyond, their shapes are taken as they are
 BATCH = "a leading axis of length 1, which nothing before it has, is taken off"
 
 Shape = tuple[int, ...]
@@ -86,6 +87,7 @@ class _Walk:
         self.leaving: dict[str, list[str]] = {name: [] for name in found.nodes}
         for source, target in self.edges:
             self.leaving[source].append(target)
+        self.looks = LOOKS
         self.takes: dict[str, Shape] = {}
         self.gives: dict[str, Shape] = {}
 
@@ -127,7 +129,8 @@ class _Walk:
     def behind(self, name: str) -> list[nir.NIRNode]:
         """The nodes that `name` leads to, through ports of inner graphs."""
         found, seen, waiting = list[nir.NIRNode](), set[str](), list(self.leaving[name])
-        while waiting:
+        while waiting and self.looks > 0:
+            self.looks -= 1
             target = waiting.pop()
             if target in seen:
                 continue

@@ -135,11 +135,16 @@ def _check_neurons(network: Network) -> None:
         faults = {
             "decays slower than the chip's slowest, 1/4096 a step; use a larger time step": slow,
             f"beta 0 needs a decay of 4096, the register holds 0 to {limits.DECAY_MAX}; use beta >= 1/4096": dv
-            > limits.DECAY_MAX,
+            > limits.DECAY_MAX * (1 + memoryless(p)),
         }
         for text, found in faults.items():
             problems.require(not found.any(), p.name, text)
     problems.raise_if_any()
+
+
+def memoryless(population: Population) -> bool:
+    """Whether nothing is kept from step to step: a LIF that is cleared in every step, with no decay to represent."""
+    return not any(population.parameters[key].any() for key in ("alpha", "beta"))
 
 
 def decays(population: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -243,11 +248,15 @@ def _population(
     p: Population, best: Fit, du: NDArray[np.int64], dv: NDArray[np.int64], start: int
 ) -> IntegerPopulation:
     flat = {"du": du, "dv": dv, "bias_mant": best.bias_mant}
-    if p.neuron == "lif":
+    neuron = p.neuron
+    if neuron == "lif":
         flat["vth"] = best.threshold
+        if memoryless(p):
+            neuron = "lif-reset"
+            flat |= {"dv": 0 * dv, "interval": np.ones(p.size, np.int64), "offset": np.zeros(p.size, np.int64)}
     parameters = {name: values.reshape(p.shape).astype(np.int32) for name, values in flat.items()}
     parameters["bias_exp"] = np.full(p.shape, best.bias_exp, np.int32)
-    return IntegerPopulation(p.name, p.shape, p.neuron, parameters, start, best.scale)
+    return IntegerPopulation(p.name, p.shape, neuron, parameters, start, best.scale)
 
 
 def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input]) -> list[Projection]:

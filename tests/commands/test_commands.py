@@ -202,7 +202,7 @@ def tiny_graph(kind: str) -> nir.NIRGraph:
     ones = np.ones(4)
     neuron = {
         "LIF": nir.LIF(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0, v_threshold=ones),
-        "Threshold": nir.Threshold(ones),
+        "reset": nir.LIF(tau=ones * 1e-3, r=ones * 10, v_leak=ones * 0, v_threshold=ones, v_reset=ones / 2),
     }[kind]
     nodes = {
         "input": nir.Input({"input": np.array([4])}),
@@ -214,12 +214,14 @@ def tiny_graph(kind: str) -> nir.NIRGraph:
 
 
 def test_check_names_the_node_and_exits_with_1(shell: Shell) -> None:
-    graph = tiny_graph("Threshold")
+    graph = tiny_graph("reset")
     graph.nodes["input"].input_type["input"] = np.array([3, 4])
     nir.write(shell.folder / "x.nir", graph)
     done = shell("check", "x.nir")
     assert done.returncode == 1
-    assert "beta 0 needs a decay of 4096, the register holds 0 to 4095" in " ".join(done.stdout.split())
+    assert "v_reset: expected 0 (a reset to another potential is not supported), found 0.5" in " ".join(
+        done.stdout.split()
+    )
     assert "note: repaired: input: the shape (3, 4) is read as (4,), which what follows takes\n" in done.stdout
     assert done.stderr == "snndeploy: x.nir: 1 problem(s): this graph cannot be kept exactly on loihi2\n"
     assert max(map(len, done.stdout.splitlines())) <= 100

@@ -52,6 +52,16 @@ GRAPHS = {
         {"a": lif(), "b": lif(), "w": W, "r": W, "late": later(2)},
         *("in w", "w a", "a b", "b r", "r late", "late a", "b out"),
     ),
+    "a threshold, which keeps nothing": graph(
+        {
+            "a": lif(),
+            "t": nir.Threshold(np.array([0.5, 1.0])),
+            "b": lif(),
+            "w": W,
+            "v": linear([0.75, 0.25], [0.5, -0.25]),
+        },
+        *("in w", "w a", "a v", "in v", "v t", "t b", "b out"),
+    ),
     "two delays between two populations": graph(
         {"a": lif(), "b": lif(), "w": W, "late": nir.Delay(np.array([DT, 3 * DT]))},
         *("in w", "w a", "a late", "late b", "a b", "b out"),
@@ -67,6 +77,7 @@ def test_integers_equal_floats(name: str) -> None:
     names = [p.name for p in artifact.program.populations]
     found = snndeploy.run(artifact, x, probes=[f"{n}.spikes" for n in names]).probes
     expected = simulate(lower(made, DT), x)
+    assert snndeploy.verify(artifact, x[:2], against=["fast"])[0].differences == 0
     for n in names:
         assert np.array_equal(found[f"{n}.spikes"], expected[n]), n
         assert 0.02 < expected[n].mean() < 0.98, n

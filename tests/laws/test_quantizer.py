@@ -203,7 +203,7 @@ def test_refusals() -> None:
     assert refusal(layer("out", 2, beta=0.99999)) == [
         "loihi2: out: decays slower than the chip's slowest, 1/4096 a step; use a larger time step"
     ]
-    assert refusal(layer("out", 2, beta=0)) == [
+    assert refusal(layer("out", 2, beta=np.array([0, 0.5]))) == [  # where all are 0, it is cleared in every step
         "loihi2: out: beta 0 needs a decay of 4096, the register holds 0 to 4095; use beta >= 1/4096"
     ]
     assert refusal(layer("out", 2, threshold=1e9)) == [

@@ -725,3 +725,22 @@ def test_too_many_objects(tmp_path: Path) -> None:
         for i in range(2**14):
             h5py.h5g.create(group, str(i).encode())
     assert refusal(path) == ["/node/nodes/fc: the file has more than 16384 objects, the limit"]
+
+
+def test_repairs_do_not_multiply_what_is_in_a_file(tmp_path: Path) -> None:
+    """Many edges to absent nodes beside many groups, and many Inputs that lead to many nodes through one port."""
+    ones = np.array([1])
+    groups = {f"g{i}.{kind}": node(ones) for i in range(300) for kind, node in (("i", nir.Input), ("o", nir.Output))}
+    absent = [(f"g{i % 300}", f"x{i}") for i in range(30000)]
+    graph = nir.NIRGraph({**groups, **dict(small_graph().nodes)}, absent, type_check=False)
+    assert len(refusal(written(graph, tmp_path / "groups.nir"))) == 21
+    inputs = {f"in{i}": nir.Input(ones) for i in range(400)}
+    scales = {f"s{i}": nir.Scale(np.ones(2)) for i in range(400)}
+    inner = nir.NIRGraph(
+        {"in": nir.Input(ones), **scales, "out": nir.Output(ones)},
+        [*(("in", name) for name in scales), *((name, "out") for name in scales)],
+        type_check=False,
+    )
+    nodes = {**inputs, "sub": inner, "out": nir.Output(ones)}
+    graph = nir.NIRGraph(nodes, [*((name, "sub") for name in inputs), ("sub", "out")], type_check=False)
+    assert refusal(written(graph, tmp_path / "ports.nir"))[0].startswith("sub.in -> sub.s0: the first gives the shape ")
