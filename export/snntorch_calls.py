@@ -43,6 +43,8 @@ class Calls(Values):
 
     def _call(self, name: str, function: Any, args: Sequence[Any], options: Any, values: list[Value]) -> Value | None:
         base = name.strip("_")
+        if not self._keeps_values(base, function, args, options):
+            return None
         known = functions.FUNCTIONS.get(base)
         given = [item if isinstance(item, Signal) else _key(item) for item in leaves((args, options))]
         key = (base, *(item for item in given if not isinstance(item, Signal)))
@@ -60,6 +62,17 @@ class Calls(Values):
             mapped(dict(options), lambda item: value_of[id(item)] if isinstance(item, Signal) else item),
         )
         return self.once(key, values, lambda: make(self.graph, base, named))
+
+    def _keeps_values(self, name: str, function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> bool:
+        """Report options that change what a function gives, and conversions to other numbers than float64."""
+        changing = sorted({"out", "rounding_mode", "dtype"} & options.keys())
+        if changing and name != "to":
+            self.problem("forward", f"{name} with {', '.join(changing)} is not supported; leave it out")
+            return False
+        if name in ("to", "type_as") and function(*plain(args), **plain(options)).dtype != torch.float64:
+            self.problem("forward", refusal("float"))
+            return False
+        return True
 
     def _part(self, name: str, function: Any, args: Sequence[Any], options: Any) -> Any:
         """A time step of an input."""

@@ -174,6 +174,11 @@ REFUSALS = {
         ["export", "models:build", "--shape", "4x", "-o", "net.nir"],
         ["--shape: expected whole numbers joined by x, as in 2x34x34, found '4x'"],
     ),
+    "shapes of more inputs than forward takes": (
+        2,
+        ["export", "models:build", "--shape", "4,2x3", "-o", "net.nir"],
+        ["model: forward: takes 1 inputs, but there are samples for 2"],
+    ),
     "a pickle as weights": (
         2,
         ["export", "models:build", "--shape", "4", "--weights", "w.pt", "-o", "net.nir"],

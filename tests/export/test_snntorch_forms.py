@@ -210,7 +210,7 @@ def test_other_functions() -> None:
         spk = torch_functions.dropout(torch.relu(spk), 0.5, m.training)
         current = 1.0 - (spk @ m.matrix)
         current += 0.25
-        return m.out(-current)
+        return m.out(sum([-current]))
 
     model = made(forward, lif=leaky(), out=leaky())
     model.weight, model.bias = nn.Parameter(torch.rand(3, 4)), nn.Parameter(torch.rand(3))

@@ -67,6 +67,10 @@ def test_all_problems_of_a_model_together() -> None:
     ("neuron", "expected"),
     [
         (snn.Alpha(0.9, 0.5, init_hidden=True), "Alpha is not supported; use Synaptic"),
+        (
+            snn.SConv2dLSTM(1, 1, 3, init_hidden=True),
+            "SConv2dLSTM is not supported; use Conv2d and Synaptic",
+        ),
         (nn.Tanh(), f"Tanh is not supported; {SUPPORTED}"),
     ],
 )
@@ -143,6 +147,7 @@ END = "output: forward must return the spikes of a neuron first; end the model w
 TUPLE = "all that 'out' returns; use init_hidden=True there, or `spk, mem = ...`"
 MADE = "forward makes its mem itself, so that every step starts from it"
 UNRETURNED = "forward takes 'mem', the mem of 'out', and does not return it; return it, or use init_hidden=True"
+FLOAT = "float is not supported; leave conversions out, the model is compared with the graph in float64"
 WHOLE = "use whole populations"
 COLUMN = str((slice(None), 0))
 FORWARDS = [
@@ -154,6 +159,12 @@ FORWARDS = [
     (lambda m, x: m.lif(x / x), "forward: div by a signal is not supported; divide by numbers"),
     (lambda m, x: m.lif(x + m.fc(x)[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; {WHOLE}"),
     (lambda m, x: m.lif(torch.exp(x)), f"forward: exp is not supported; {SUPPORTED}"),
+    (lambda m, x: m.lif(x.float()), f"forward: {FLOAT}"),
+    (lambda m, x: m.lif(x.to(torch.int32)), f"forward: {FLOAT}"),
+    (
+        lambda m, x: m.lif(torch.div(x, 2, rounding_mode="floor")),
+        "forward: div with rounding_mode is not supported; leave it out",
+    ),
     (lambda m, x: m.lif(x.view(-1)), "view: merges the batch; keep dimension 0"),
     (
         lambda m, x: m.lif(x.view(-1, 2, 2)),
