@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from snndeploy.api import Comparison, compile, run, to_nir, verify
+    from snndeploy.api import Comparison, compile, run, to_nir, to_snntorch, verify
     from snndeploy.artifact import Artifact, load
     from snndeploy.export.nir_file import read_nir, write_nir
     from snndeploy.runs import Run
 
 _HOMES = {
-    **dict.fromkeys(("Comparison", "compile", "run", "to_nir", "verify"), "snndeploy.api"),
+    **dict.fromkeys(("Comparison", "compile", "run", "to_nir", "to_snntorch", "verify"), "snndeploy.api"),
     **dict.fromkeys(("Artifact", "load"), "snndeploy.artifact"),
     "Run": "snndeploy.runs",
     **dict.fromkeys(("read_nir", "write_nir"), "snndeploy.export.nir_file"),
@@ -32,6 +32,7 @@ __all__ = [
     "read_nir",
     "run",
     "to_nir",
+    "to_snntorch",
     "verify",
     "write_nir",
 ]

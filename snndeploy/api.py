@@ -20,6 +20,7 @@ from snndeploy.targets.loihi2.quantize import InputRange, Quantize
 
 if TYPE_CHECKING:
     import nir
+    import torch
 
 Advance = Callable[[int], None]
 
@@ -33,6 +34,13 @@ def to_nir(model: Any, sample: Any, dt: float = 1e-4, seed: int = 0) -> nir.NIRG
     from snndeploy.export.snntorch import to_nir
 
     return to_nir(model, sample, dt=dt, seed=seed)
+
+
+def to_snntorch(graph: nir.NIRGraph, dt: float | None = None, seed: int = 0) -> torch.nn.Module:
+    """A NIR graph as a snnTorch module to train, checked spike for spike; see `snndeploy.export.to_snntorch`."""
+    from snndeploy.export.to_snntorch import to_snntorch
+
+    return to_snntorch(graph, dt=dt, seed=seed)
 
 
 def compile(

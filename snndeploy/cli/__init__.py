@@ -17,7 +17,7 @@ from snndeploy import __version__
 from snndeploy.cli._output import say
 from snndeploy.errors import BadInput, SnndeployError, printable
 
-COMMANDS = ("quickstart", "train", "export", "check", "compile", "run", "verify", "show", "bench", "doctor")
+COMMANDS = ("quickstart", "train", "export", "import", "check", "compile", "run", "verify", "show", "bench", "doctor")
 
 app = typer.Typer(
     no_args_is_help=True,
