@@ -11,7 +11,9 @@ from pathlib import Path
 import nir
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
+import snndeploy
 from snndeploy.export.nir_file import write_nir
 from tests.programs import small_artifact
 
@@ -81,6 +83,27 @@ def test_the_whole_path(shell: Shell) -> None:
     straight = shell("run", "net.nir", "--input", "x.npz", "-o", "run2.npz")
     assert straight.returncode == 0, straight.stderr
     assert (shell.folder / "run.npz").stat().st_size > (shell.folder / "run2.npz").stat().st_size
+
+
+def test_import(shell: Shell) -> None:
+    assert shell("export", "models:build", "--shape", "4", "-o", "net.nir").returncode == 0
+    done = shell("import", "net.nir", "-o", "model.safetensors", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    python = "snndeploy.to_snntorch(snndeploy.read_nir('net.nir'))"
+    assert (said["output"], said["silent"], said["python"]) == ("model.safetensors", [], python)
+    assert said["checked"]["spikes"]["lif_1"] > 0
+    model = snndeploy.to_snntorch(snndeploy.read_nir(shell.folder / "net.nir"))
+    model.load_state_dict(load_file(shell.folder / "model.safetensors"))
+    told = shell("import", "net.nir")
+    assert told.returncode == 0, told.stderr
+    assert f"in Python: model = {python}" in told.stdout.splitlines()
+    assert shell.refuses(2, "import", "net.nir", "-o", "net.py") == [
+        "snndeploy: net.py: expected a name that ends in .safetensors"
+    ]
+    assert shell.refuses(2, "import", "net.nir", "--dt", "1") == [
+        "snndeploy: net.nir: dt: the graph was exported with 0.0001 s, not 1.0 s; leave dt out"
+    ]
 
 
 def test_verify_and_show(shell: Shell) -> None:
