@@ -2,7 +2,8 @@
 
 The module is made of the Network that `lower` makes of the graph, the same that is compiled and simulated: a dense
 projection is an `nn.Linear`, a convolution an `nn.Conv1d` or `nn.Conv2d`, a sparse one its synapses; a population is a
-Leaky where its current has no memory, else a Synaptic; what is sent with a delay is kept for as many steps.
+Leaky where its current has no memory, else a Synaptic, or RLeaky and RSynaptic where its spikes come back to it one
+step later; what is sent with another delay is kept for as many steps.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ RESETS = {
     "subtract-next": ("subtract", True),
     "none": ("none", True),
 }
+ATAN = snn.surrogate.atan()
+
+
+def surrogate(x: torch.Tensor) -> torch.Tensor:
+    """snnTorch's default, in the type of x: its own float32 is nothing that weights of float64 take."""
+    spikes: torch.Tensor = ATAN(x)
+    return spikes.to(x.dtype)
 
 
 class NirModule(nn.Module):
@@ -61,14 +69,16 @@ class NirModule(nn.Module):
         neurons = [p for p in map(network.population, network.order()) if p.neuron != "input"]
         self._shapes = {p.name: p.shape for p in network.populations}
         self._integrators = {p.name for p in neurons if p.neuron == "li"}
+        loops = {p.name: q for p in neurons for q in network.projections if _is_own_loop(p, q)}
+        others = [q for q in network.projections if q not in loops.values()]
         self._arriving = {  # of each population, in the order in which they are computed
-            p.name: [(q.name, q.source, q.delay) for q in network.projections if q.target == p.name] for p in neurons
+            p.name: [(q.name, q.source, q.delay) for q in others if q.target == p.name] for p in neurons
         }
         self._kept: Counter[str] = Counter()  # the longest delay of what each population sends, in steps
-        for q in network.projections:
+        for q in others:
             self._kept[q.source] = max(self._kept[q.source], q.delay)
-        self.neurons = nn.ModuleDict({_key(p.name): _neuron(p) for p in neurons})
-        self.synapses = nn.ModuleDict({_key(q.name): _synapses(network, q) for q in network.projections})
+        self.neurons = nn.ModuleDict({_key(p.name): _neuron(p, loops.get(p.name)) for p in neurons})
+        self.synapses = nn.ModuleDict({_key(q.name): _synapses(network, q) for q in others})
         biases = {_key(p.name): _parameter(p.bias) for p in neurons if p.bias is not None}
         self.biases = nn.ParameterDict(biases)
         self.register_buffer("_nothing", torch.zeros((), dtype=torch.float64), persistent=False)
@@ -100,8 +110,7 @@ class NirModule(nn.Module):
             self.reset()
         for name in self._arriving:
             spikes, *_, v = self.neurons[_key(name)](self._current(name, batch, sent))
-            # A surrogate gives float32, which weights of float64 do not take.
-            sent[name] = v if name in self._integrators else spikes.to(v.dtype)
+            sent[name] = v if name in self._integrators else spikes
         for name, past in self._past.items():
             self._past[name] = [sent[name], *past][: self._kept[name]]
         return sent
@@ -113,8 +122,11 @@ class NirModule(nn.Module):
         for name, source, delay in self._arriving[target]:
             if delay == 0:
                 terms.append(self.synapses[_key(name)](sent[source]))
-            elif delay <= len(self._past[source]):
-                terms.append(self.synapses[_key(name)](self._past[source][delay - 1]))
+            elif past := self._past[source]:
+                arriving = self.synapses[_key(name)](past[min(delay, len(past)) - 1])
+                # Nothing arrives before its time. It is computed all the same: an export sees in the second step that
+                # an earlier one is used, and refuses that.
+                terms.append(arriving if delay <= len(past) else 0 * arriving)
         total = sum(terms[1:], terms[0]) if terms else self._nothing
         if len(terms) > (bias is not None):
             return total
@@ -229,15 +241,28 @@ def _require_equal(name: str, module: NDArray[Any], graph: NDArray[Any]) -> None
         raise CheckFailed(name, f"neuron {neuron} in step {step} of run {run}: {text} ({count}); nothing was imported")
 
 
-def _neuron(p: Population) -> nn.Module:
+def _neuron(p: Population, loop: Projection | None) -> nn.Module:
     """A Leaky, or a Synaptic where the current has a memory or the whole step after a spike is swallowed."""
-    parameters = {name: torch.from_numpy(values.copy()) for name, values in p.parameters.items()}
+    parameters: dict[str, Any] = {name: torch.from_numpy(values.copy()) for name, values in p.parameters.items()}
     mechanism, delayed = ("none", True) if p.neuron == "li" else RESETS[p.reset]
     options = {"reset_mechanism": mechanism, "reset_delay": delayed, "init_hidden": True, "output": True}
-    if not parameters["alpha"].any() and p.reset != "zero-next":
+    kinds = (snn.Leaky, snn.Synaptic) if loop is None else (snn.RLeaky, snn.RSynaptic)
+    with_current = bool(p.parameters["alpha"].any()) or (p.reset == "zero-next" and loop is None)
+    if not with_current:
         del parameters["alpha"]
-        return snn.Leaky(**parameters, **options)  # type: ignore[no-any-return]
-    return snn.Synaptic(**parameters, **options)  # type: ignore[no-any-return]
+    if loop is not None:
+        parameters["linear_features"] = p.size
+    neuron: Any = kinds[with_current](**parameters, **options, spike_grad=surrogate)
+    if loop is not None:
+        neuron.recurrent = nn.Linear(p.size, p.size, bias=False)
+        neuron.recurrent.weight = _parameter(loop.weights)
+    return neuron  # type: ignore[no-any-return]
+
+
+def _is_own_loop(p: Population, q: Projection) -> bool:
+    """Whether `q` is the recurrence of an RLeaky or RSynaptic; the latter fails with a reset in the spiking step."""
+    own = q.source == q.target == p.name and q.delay == 1 and q.kind == "dense" and len(p.shape) == 1
+    return own and (RESETS[p.reset][1] or not p.parameters["alpha"].any())
 
 
 def _synapses(network: Network, q: Projection) -> nn.Module:

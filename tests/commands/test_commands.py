@@ -130,7 +130,6 @@ def test_both_targets_give_the_same_spikes(shell: Shell) -> None:
 
 def test_a_difference_fails_verify(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that is off by one in one value is found, and named."""
-    import snndeploy
     from snndeploy import api
     from snndeploy.simulators import lava, reference
 

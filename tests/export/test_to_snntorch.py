@@ -24,6 +24,7 @@ from snndeploy.floats import simulate
 from snndeploy.network import RESETS
 
 DT = 1e-4
+EARLIER = "model: forward: linear gets what an earlier time step made; only a neuron's own states go from step to"
 
 
 def between(count: int, low: float, high: float) -> Any:
@@ -86,6 +87,14 @@ def images() -> nir.NIRGraph:
     pools = [kind(*(np.array([n, n]) for n in (2, 2, 0))) for kind in (nir.AvgPool2d, nir.SumPool2d)]
     flat = nir.Flatten({"input": np.array([3, 2, 2])}, start_dim=0)
     return chain(source, one, neurons[0], pools[0], two, neurons[1], pools[1], flat, affine(4, 12), lif(4), target)
+
+
+def own_loop(neuron: Any, reset: str) -> nir.NIRGraph:
+    """A loop of one step, and a population behind it."""
+    source, target = ends([5], [3])
+    nodes = {"in": source, "fc": affine(6, 5), "own": neuron(6), "loop": nir.Linear(affine(6, 6, 2).weight)}
+    nodes |= {"fc2": affine(3, 6, 3), "last": lif(3), "out": target}
+    return graph(nodes, "in fc, fc own, own loop, loop own, own fc2, fc2 last, last out", reset, loop__own=1)
 
 
 def recurrent() -> nir.NIRGraph:
@@ -203,11 +212,40 @@ def test_back_to_nir(make: Any) -> None:
     assert np.array_equal(before, after)
 
 
-def test_a_loop_does_not_go_back_to_nir() -> None:
-    line = "model: forward: linear gets what an earlier time step made; only a neuron's own states go from step to step"
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("neuron", [lif, cuba])
+def test_own_loops(neuron: Any, reset: str) -> None:
+    """They go back to NIR, but for a Synaptic with a reset in the spiking step: RSynaptic of snnTorch 1.0 has none."""
+    made = own_loop(neuron, reset)
+    assert min(spiking(made).values()) > 0
+    module = snndeploy.to_snntorch(made)
+    if neuron is cuba and reset in ("zero", "subtract"):
+        assert type(module.neurons["own"]) is snn.Synaptic
+        with pytest.raises(BadInput) as refused:
+            snndeploy.to_nir(module, (5,))
+        assert refused.value.lines() == [f"{EARLIER} step, so use RLeaky"]
+        return
+    assert type(module.neurons["own"]) is (snn.RLeaky if neuron is lif else snn.RSynaptic)
+    x = np.random.default_rng(2).normal(0, 2, (3, 50, 5))
+    networks = lower(made), lower(snndeploy.to_nir(module, (5,)))
+    before, after = (simulate(network, x)[network.outputs[0]] for network in networks)
+    assert before.any()
+    assert np.array_equal(before, after)
+
+
+def test_what_does_not_go_back_to_nir() -> None:
+    for made, line in (
+        (recurrent(), f"{EARLIER} step, so use RLeaky"),
+        (scaled(), "model: forward: a part of a tensor"),
+    ):
+        module, (source,) = snndeploy.to_snntorch(made), lower(made).inputs()
+        with pytest.raises(BadInput) as refused:
+            snndeploy.to_nir(module, source.shape)
+        assert len(refused.value.lines()) == 1
+        assert refused.value.lines()[0].startswith(line)
     with pytest.raises(BadInput) as refused:
-        snndeploy.to_nir(snndeploy.to_snntorch(recurrent()), (5,))
-    assert refused.value.lines() == [f"{line}, so use RLeaky"]
+        snndeploy.to_nir(snndeploy.to_snntorch(two_ends()), ((5,), (2,)))
+    assert refused.value.lines() == ["model: forward: takes 1 inputs, but there are samples for 2"]
 
 
 @pytest.mark.parametrize("single", [False, True])
