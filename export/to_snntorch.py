@@ -166,6 +166,17 @@ class Sparse(nn.Module):
         return flat.reshape(-1, *self.target)
 
 
+class OneToOne(nn.Module):
+    """A weight from each neuron to its counterpart, of the target's shape."""
+
+    def __init__(self, weights: Floats) -> None:
+        super().__init__()
+        self.weight = _parameter(weights)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * (x if x.shape[1:] == self.weight.shape else x.reshape(-1, *self.weight.shape))
+
+
 @dataclass(frozen=True)
 class Import:
     """A module that was run beside its graph, equal in `samples` runs of `steps` steps.
@@ -270,6 +281,9 @@ def _synapses(network: Network, q: Projection) -> nn.Module:
     if q.kind == "dense":
         return Dense(q.weights, target.shape)
     if q.kind == "sparse":
+        pairs = np.arange(target.size + 1)
+        if np.array_equal(q.extra["indptr"], pairs) and np.array_equal(q.extra["indices"], pairs[:-1]):
+            return OneToOne(q.weights.reshape(target.shape))
         return Sparse(q, target.shape, target.size)
     stride, padding, dilation, groups = geometry(q)
     outputs, inputs, *kernel = q.weights.shape

@@ -120,6 +120,15 @@ def scaled() -> nir.NIRGraph:
     return chain(source, nir.Scale(between(64, 0.3, 2)), lif(64), affine(3, 64), cuba(3), target)
 
 
+def pooled() -> nir.NIRGraph:
+    """A pool with padding into neurons of different gains: one kernel for all cannot say that."""
+    source, target = ends([2, 5, 5], [2, 3, 3])
+    cells = [nir.IF(r=np.full(s, 1 / DT), v_threshold=np.ones(s), v_reset=np.zeros(s)) for s in [(2, 5, 5), (2, 3, 3)]]
+    cells[1].r = cells[1].r * between(18, 0.5, 1).reshape(2, 3, 3)
+    pool = nir.SumPool2d(*(np.array([n, n]) for n in (3, 2, 1)))
+    return chain(source, cells[0], pool, cells[1], target)
+
+
 def kinds(made: nir.NIRGraph) -> list[type]:
     return [type(synapses) for synapses in snndeploy.to_snntorch(made).synapses.values()]
 
@@ -149,7 +158,7 @@ def test_every_reset(reset: str) -> None:
     assert min(spiking(small(reset)).values()) > 0
 
 
-@pytest.mark.parametrize("make", [images, recurrent, scaled, two_ends])
+@pytest.mark.parametrize("make", [images, pooled, recurrent, scaled, two_ends])
 def test_every_form(make: Any) -> None:
     assert min(spiking(make()).values()) > 0
 
@@ -173,7 +182,8 @@ def test_classes_and_parameters() -> None:
     }
     np.testing.assert_allclose(module.neurons["n2"].beta, 1 - DT / between(6, 2 * DT, 9 * DT))
     assert kinds(images()) == [torch.nn.Conv2d, torch.nn.Conv2d, to_snntorch.Dense]
-    assert kinds(scaled()) == [to_snntorch.Sparse, to_snntorch.Dense]
+    assert kinds(scaled()) == [to_snntorch.OneToOne, to_snntorch.Dense]
+    assert kinds(pooled()) == [to_snntorch.OneToOne, to_snntorch.Sparse]
 
 
 REAL = {
@@ -201,7 +211,7 @@ def test_the_nmnist_network(shared: Path) -> None:
     assert not made.silent
 
 
-@pytest.mark.parametrize("make", [small, images])
+@pytest.mark.parametrize("make", [small, images, scaled])
 def test_back_to_nir(make: Any) -> None:
     made = make()
     module, (source,) = snndeploy.to_snntorch(made), lower(made).inputs()
@@ -236,7 +246,7 @@ def test_own_loops(neuron: Any, reset: str) -> None:
 def test_what_does_not_go_back_to_nir() -> None:
     for made, line in (
         (recurrent(), f"{EARLIER} step, so use RLeaky"),
-        (scaled(), "model: forward: a part of a tensor"),
+        (pooled(), "model: forward: a part of a tensor"),
     ):
         module, (source,) = snndeploy.to_snntorch(made), lower(made).inputs()
         with pytest.raises(BadInput) as refused:
