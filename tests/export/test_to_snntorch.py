@@ -204,6 +204,8 @@ def test_graphs_of_other_tools(name: str, shared: Path) -> None:
 def test_a_population_that_never_spikes_is_said(shared: Path) -> None:
     with pytest.warns(UserWarning, match="^never spiked in the check, so threshold and reset were not tried: lif2$"):
         snndeploy.to_snntorch(read_nir(shared / "nir" / "two_lif_v_leak.nir"))
+    made = import_graph(read_nir(shared / "nir" / "two_lif_v_leak.nir"))
+    assert (made.silent, made.samples) == (["lif2"], 51)  # stronger inputs were tried
 
 
 def test_the_nmnist_network(shared: Path) -> None:
