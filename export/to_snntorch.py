@@ -93,8 +93,8 @@ class NirModule(nn.Module):
 
     def forward(self, *x: torch.Tensor) -> Any:
         sent = self.step(*x)
-        read = tuple(sent[name] for name in self.outputs)
-        return read if len(read) > 1 else read[0]
+        first, *others = (sent[name] for name in self.outputs)
+        return (first, *others) if others else first
 
     def step(self, *x: torch.Tensor) -> dict[str, torch.Tensor]:
         """One time step: what every population sends, by its name."""
@@ -128,9 +128,8 @@ class NirModule(nn.Module):
                 # an earlier one is used, and refuses that.
                 terms.append(arriving if delay <= len(past) else 0 * arriving)
         total = sum(terms[1:], terms[0]) if terms else self._nothing
-        if len(terms) > (bias is not None):
-            return total
-        return total.expand(batch, *self._shapes[target])  # nothing that arrived yet has given it a batch
+        alone = len(terms) == (bias is not None)  # nothing that arrived has given it a batch
+        return total.expand(batch, *self._shapes[target]) if alone else total
 
 
 class Dense(nn.Linear):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ from snndeploy.network import RESETS
 
 DT = 1e-4
 EARLIER = "model: forward: linear gets what an earlier time step made; only a neuron's own states go from step to"
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """The same random tensors in every order of tests, and other tests see theirs."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 def between(count: int, low: float, high: float) -> Any:
