@@ -6,7 +6,6 @@ import contextlib
 import copy
 import math
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from snndeploy.errors import BadInput, CheckFailed, Problems
 from snndeploy.export import metadata
 from snndeploy.export.lower import DEFAULT_DT, lower
+from snndeploy.export.side_by_side import SideBySide
 from snndeploy.export.snntorch_graph import Graph
 from snndeploy.export.snntorch_neurons import KINDS
 from snndeploy.export.snntorch_signals import leaves
@@ -35,23 +35,12 @@ STEPS = 40
 STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16, 32)  # of the random inputs, in multiples of the sample's largest value
 
 
-@dataclass(frozen=True)
-class Export:
-    """A graph that was run beside its model, every spike of every population equal in `samples` runs of `steps` steps.
-
-    `spikes` says how many there were in each population; where there was none, threshold and reset were not tried.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Export(SideBySide):
+    """A graph that was run beside its model, and its Network."""
 
     graph: nir.NIRGraph
     network: Network
-    steps: int
-    samples: int
-    spikes: Mapping[str, int]
-
-    @property
-    def silent(self) -> list[str]:
-        """The populations that never spiked in the check."""
-        return [name for name, count in self.spikes.items() if count == 0]
 
 
 def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> nir.NIRGraph:
@@ -60,11 +49,7 @@ def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0)
     Warns of populations that never spiked in the check.
     """
     export = export_model(model, sample, dt, seed)
-    if export.silent:
-        warnings.warn(
-            f"never spiked in the check, so threshold and reset were not tried: {', '.join(export.silent)}",
-            stacklevel=2,
-        )
+    export.warn_of_silent()
     return export.graph
 
 
@@ -103,7 +88,8 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
     for name in names:
         _require_equal(name, expected[name], found[name])
     samples, steps = next(iter(x.values())).shape[:2]
-    return Export(graph, network, steps, samples, {name: int(found[name].sum()) for name in names})
+    spikes = {name: int(found[name].sum()) for name in names}
+    return Export(graph=graph, network=network, steps=steps, samples=samples, spikes=spikes)
 
 
 def _drives(examples: Sequence[Floats], traced: Graph, seed: int) -> dict[str, Floats]:

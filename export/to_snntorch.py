@@ -8,7 +8,6 @@ step later; what is sent with another delay is kept for as many steps.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from snndeploy.errors import BadInput, CheckFailed
 from snndeploy.export.lower import lower
+from snndeploy.export.side_by_side import SideBySide
 from snndeploy.export.snntorch import STEPS, drives
 from snndeploy.extras import extras
 from snndeploy.floats import simulate
@@ -176,22 +176,11 @@ class OneToOne(nn.Module):
         return self.weight * (x if x.shape[1:] == self.weight.shape else x.reshape(-1, *self.weight.shape))
 
 
-@dataclass(frozen=True)
-class Import:
-    """A module that was run beside its graph, equal in `samples` runs of `steps` steps.
-
-    `spikes` says how many there were in each population; where there was none, threshold and reset were not tried.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Import(SideBySide):
+    """A module that was run beside its graph."""
 
     module: NirModule
-    steps: int
-    samples: int
-    spikes: Mapping[str, int]
-
-    @property
-    def silent(self) -> list[str]:
-        """The populations that never spiked in the check; integrators are not among them."""
-        return [name for name, count in self.spikes.items() if count == 0]
 
 
 def to_snntorch(graph: nir.NIRGraph, dt: float | None = None, seed: int = 0) -> NirModule:
@@ -200,11 +189,7 @@ def to_snntorch(graph: nir.NIRGraph, dt: float | None = None, seed: int = 0) -> 
     Warns of populations that never spiked in the check.
     """
     made = import_graph(graph, dt, seed)
-    if made.silent:
-        warnings.warn(
-            f"never spiked in the check, so threshold and reset were not tried: {', '.join(made.silent)}",
-            stacklevel=2,
-        )
+    made.warn_of_silent()
     return made.module
 
 
@@ -227,7 +212,7 @@ def import_graph(graph: nir.NIRGraph, dt: float | None = None, seed: int = 0) ->
         spikes = {name: count + int(expected[name].sum()) for name, count in spikes.items()}
         if all(spikes.values()):
             break
-    return Import(module, STEPS, runs, spikes)
+    return Import(module=module, steps=STEPS, samples=runs, spikes=spikes)
 
 
 def _run(module: NirModule, x: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
