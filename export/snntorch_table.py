@@ -24,6 +24,7 @@ INSTEAD = {
     "SLSTM": "use Linear and RSynaptic",
     "Sigmoid": "use Leaky",
     "StateLeaky": "use Leaky, one time step a call",
+    "autocast": "leave it out, the model is compared with the graph in float64",
     "float": "leave conversions out, the model is compared with the graph in float64",
     "mean": "use AvgPool2d",
     "relu": "use Leaky",

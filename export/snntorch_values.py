@@ -10,6 +10,7 @@ from typing import Any
 from snndeploy.errors import Problems
 from snndeploy.export.snntorch_graph import Graph
 from snndeploy.export.snntorch_signals import Signal, Unfollowed, Value, leaves, mapped, signal
+from snndeploy.export.snntorch_table import refusal
 from snndeploy.extras import extras
 
 with extras():
@@ -48,6 +49,9 @@ class Values(ABC):
 
     def usable(self, source: Any, path: str, name: str) -> Value | None:
         """The value of `source` if it is a signal that can go into `path`; else None, and why not."""
+        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+            self.problem("forward", refusal("autocast"))
+            return None
         value = source.value if isinstance(source, Signal) else None
         refused = any(isinstance(item, Signal) and item.value is None for item in leaves(source))
         if refused or (isinstance(source, Signal) and self._sendable(source)):

@@ -150,6 +150,13 @@ UNRETURNED = "forward takes 'mem', the mem of 'out', and does not return it; ret
 FLOAT = "float is not supported; leave conversions out, the model is compared with the graph in float64"
 WHOLE = "use whole populations"
 COLUMN = str((slice(None), 0))
+
+
+def autocast(model: Any, x: torch.Tensor) -> Any:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return model.lif(model.fc(x))
+
+
 FORWARDS = [
     (lambda m, x: m.lif(torch.relu(x)), "forward: relu is not supported; use Leaky"),
     (
@@ -160,6 +167,7 @@ FORWARDS = [
     (lambda m, x: m.lif(x + m.fc(x)[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; {WHOLE}"),
     (lambda m, x: m.lif(torch.exp(x)), f"forward: exp is not supported; {SUPPORTED}"),
     (lambda m, x: m.lif(x.float()), f"forward: {FLOAT}"),
+    (autocast, f"forward: {FLOAT.replace('float is', 'autocast is').replace('conversions', 'it')}"),
     (lambda m, x: m.lif(x.to(torch.int32)), f"forward: {FLOAT}"),
     (
         lambda m, x: m.lif(torch.div(x, 2, rounding_mode="floor")),
