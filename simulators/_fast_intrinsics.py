@@ -16,7 +16,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 LANES = 64  # neurons side by side: rows are padded to multiples, so that nothing is left over
 MOST_ROWS = 257  # unsigned bytes that can be added in 16 bits
-TILES = 2  # vectors of LANES sums that are kept in registers together
+TILES, FEW_TILES = 4, 2  # vectors of LANES sums that stay in registers together: with 32 long registers, with fewer
 _INT8, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 32, 64))
 
 
@@ -31,6 +31,11 @@ def _vector(bits: int) -> ir.VectorType:
 
 def address_pointer(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, ir.PointerType())
+
+
+def machine_has(context: Any, feature: str) -> bool:
+    """Whether the processor that is compiled for has it, by LLVM's name."""
+    return f"+{feature}" in context.codegen().magic_tuple()[2]
 
 
 @intrinsic
@@ -114,7 +119,7 @@ def gather(typing: Any, bits: Any, words: Any, events: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bits, words, events = arguments
         count = cgutils.alloca_once_value(builder, _INT64(0))
-        append = _compress if "+avx512vbmi2" in context.codegen().magic_tuple()[2] else _look_up
+        append = _compress if machine_has(context, "avx512vbmi2") else _look_up
         with cgutils.for_range(builder, words) as loop:
             word = builder.load(_element(builder, bits, loop.index, 3), typ=_INT64)
             with builder.if_then(builder.icmp_unsigned("!=", word, _INT64(0))):
@@ -168,7 +173,7 @@ def add_rows(typing: Any, a: Any, scale: Any, offset: Any, weights: Any, events:
     """a[j] += scale * sum over events e of (weights[events[e], j] - offset), for up to MOST_ROWS events.
 
     Weights are unsigned bytes, `_fast_layouts.interleaved`, in rows of 64 * tiles; events and a are int32. The sums of
-    TILES tiles stay in 16-bit registers while the events go by. A pair of bytes is one number: the sum of pairs less
+    several tiles stay in 16-bit registers while the events go by. A pair of bytes is one number: the sum of pairs less
     that of their upper bytes leaves the sum of the lower ones.
     """
     narrow = ir.VectorType(ir.IntType(16), LANES // 2)
@@ -203,10 +208,11 @@ def add_rows(typing: Any, a: Any, scale: Any, offset: Any, weights: Any, events:
                     at = builder.add(first, _INT64(LANES * tile + LANES // 2 * half))
                     _add_to(builder, _element(builder, a, at, 2), builder.zext(found, full), scales, shared)
 
-        groups = builder.sdiv(tiles, _INT64(TILES))
+        several = TILES if machine_has(context, "avx512bw") else FEW_TILES
+        groups = builder.sdiv(tiles, _INT64(several))
         with cgutils.for_range(builder, groups) as group:
-            add_tiles(builder.mul(group.index, _INT64(TILES * LANES)), TILES)
-        done = builder.mul(groups, _INT64(TILES))
+            add_tiles(builder.mul(group.index, _INT64(several * LANES)), several)
+        done = builder.mul(groups, _INT64(several))
         with cgutils.for_range_slice(builder, done, tiles, _INT64(1), inc=True) as (tile, _):
             add_tiles(builder.mul(tile, _INT64(LANES)), 1)
         return context.get_dummy_value()

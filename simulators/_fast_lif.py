@@ -13,13 +13,16 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from snndeploy.integers import ALIGN_BITS, DECAY_BITS, STATE_LIMIT
-from snndeploy.simulators._fast_intrinsics import LANES, address_pointer
+from snndeploy.simulators._fast_intrinsics import LANES, address_pointer, machine_has
 
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
+LIF_COLUMNS = 4  # parameters of a step
 PART = 16  # neurons whose states stay in registers together
 _VECTOR = ir.VectorType(_INT32, PART)
+_FLOATS = ir.VectorType(ir.FloatType(), PART)
 _LOW = 2**DECAY_BITS - 1
+_TOWARD_ZERO = 11  # the rounding of an AVX-512 instruction (Intel's _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
 
 
 class _Lanes:
@@ -60,15 +63,24 @@ class _Lanes:
         return _Lanes(self.builder, self.builder.select(there, self._of(other), self.value))
 
 
-def _leak(x: _Lanes, kept: _Lanes, narrow: bool) -> _Lanes:
-    """x * kept / 4096 toward zero without a wide product: `narrow` where |x| < 2**23, else |x| < 2**31.
+def _leak(x: _Lanes, kept: Any, narrow: bool, toward_zero: bool) -> _Lanes:
+    """x * kept toward zero, kept a float of 4096ths: `narrow` where |x| <= 2**23, else |x| < 2**31.
 
-    x = 4096 * high + low, and to round a negative product up 4095 is added to it.
+    `toward_zero`: the processor can multiply floats with that rounding. Of a product below 2**24, 24 bits are at least
+    its integer part, and what is cut off them is cut off anyway.
     """
-    # What LLVM knows to have 16 bits it multiplies faster: it is shown the sign at 24 bits, and that kept has 13.
-    high = (x << 8) >> (8 + DECAY_BITS) if narrow else x >> DECAY_BITS
-    kept = kept & (2 ** (DECAY_BITS + 1) - 1)
-    left: _Lanes = high * kept + (((x & _LOW) * kept + ((x >> 31) & _LOW)) >> DECAY_BITS)
+    builder = x.builder
+    if narrow and toward_zero:
+        kind = ir.FunctionType(_FLOATS, [_FLOATS, _FLOATS, _INT32])
+        multiply = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mul.ps.512")
+        product = builder.call(multiply, [builder.sitofp(x.value, _FLOATS), kept, _INT32(_TOWARD_ZERO)])
+        return _Lanes(builder, builder.fptosi(product, _VECTOR))
+    # Without a wide product: x = 4096 * high + low, and to round a negative product up 4095 is added to it.
+    # What LLVM knows to have 16 bits it multiplies faster: it is shown the sign at 24 bits, and that parts have 13.
+    parts = builder.fmul(kept, ir.Constant(_FLOATS, [float(2**DECAY_BITS)] * PART))
+    factor = _Lanes(builder, builder.fptosi(parts, _VECTOR)) & (2 ** (DECAY_BITS + 1) - 1)
+    high = (x << 7) >> (7 + DECAY_BITS) if narrow else x >> DECAY_BITS
+    left: _Lanes = high * factor + (((x & _LOW) * factor + ((x >> 31) & _LOW)) >> DECAY_BITS)
     return left
 
 
@@ -87,12 +99,13 @@ def _step(memory: bool, bounded: bool) -> Any:
 
     @intrinsic
     def step(typing: Any, a: Any, states: Any, parameters: Any, bits: Any, row: Any) -> Any:
-        """Addresses of: activations (row) and states u, v, parameters `_fast_pools.lif_columns`, each (row), int32;
-        bits that are sent (row / 64 words). row is a multiple of 64."""
+        """Addresses of: activations and states u, v, each (row), int32; parameters as `_fast_pools.lif_parameters`
+        lays them out; bits that are sent (row / 64 words). row is a multiple of 64."""
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             a, states, parameters, bits, row = arguments
             wide = builder.shl(row, _INT64(2))  # bytes of a row
+            toward_zero = machine_has(context, "avx512f")
 
             def place(base: Any, number: int, offset: Any) -> Any:
                 return address_pointer(
@@ -102,15 +115,31 @@ def _step(memory: bool, bounded: bool) -> Any:
             def load(base: Any, number: int, offset: Any) -> _Lanes:
                 return _Lanes(builder, builder.load(place(base, number, offset), typ=_VECTOR, align=4))
 
-            def advance(offset: Any) -> Any:
-                """Step the part that begins at `offset` bytes of a row; returns where it spikes."""
+            columns = [
+                [
+                    builder.load(address_pointer(builder, builder.add(parameters, _INT64(8 * at))), typ=_INT64)
+                    for at in (2 * number, 2 * number + 1)
+                ]
+                for number in range(LIF_COLUMNS)
+            ]
+
+            def advance(first: Any, part: int) -> Any:
+                """Step a part of the tile that begins at `first` bytes of a row; returns where it spikes."""
+                offset = builder.add(first, _INT64(4 * PART * part))
+
+                def parameter(number: int, kind: Any) -> Any:
+                    begin, mask = columns[number]
+                    tile = builder.add(builder.add(parameters, begin), builder.and_(first, mask))
+                    place = address_pointer(builder, builder.add(tile, _INT64(4 * PART * part)))
+                    return builder.load(place, typ=kind, align=4)
+
                 u = load(a, 0, offset) << ALIGN_BITS
                 if memory:
-                    u = _leak(load(states, 0, offset), load(parameters, 0, offset), bounded) + u
+                    u = _leak(load(states, 0, offset), parameter(0, _FLOATS), bounded, toward_zero) + u
                 u = u if bounded else _wrap(u)
-                v = _leak(load(states, 1, offset), load(parameters, 1, offset), True) + u + load(parameters, 2, offset)
-                v = _saturate(v)
-                spikes = v.compared(">", load(parameters, 3, offset))
+                v = _leak(load(states, 1, offset), parameter(1, _FLOATS), True, toward_zero) + u
+                v = _saturate(v + _Lanes(builder, parameter(2, _VECTOR)))
+                spikes = v.compared(">", _Lanes(builder, parameter(3, _VECTOR)))
                 builder.store(u.value, place(states, 0, offset), align=4)
                 builder.store(v.where(spikes, 0).value, place(states, 1, offset), align=4)
                 return builder.zext(builder.bitcast(spikes, ir.IntType(PART)), _INT64)
@@ -119,7 +148,7 @@ def _step(memory: bool, bounded: bool) -> Any:
                 first = builder.mul(tile.index, _INT64(4 * LANES))
                 word = _INT64(0)
                 for part in range(LANES // PART):
-                    found = advance(builder.add(first, _INT64(4 * PART * part)))
+                    found = advance(first, part)
                     word = builder.or_(word, builder.shl(found, _INT64(PART * part)))
                 at = builder.add(bits, builder.mul(tile.index, _INT64(8)))
                 builder.store(word, address_pointer(builder, at), align=8)

@@ -60,8 +60,8 @@ class Pools:
         parameters = [population.parameters[name].reshape(-1).astype(np.int64) for name in model.PARAMETERS]
         states = [np.broadcast_to(state, population.size)[order] for state in model.rest(*parameters)]
         if model is lif:
-            columns = [column.astype(np.int32)[order] for column in lif_columns(*parameters)]
-            packed = _rows(columns, population.size, np.int32).view(np.int64)
+            columns = [column[order] for column in lif_columns(*parameters)]
+            packed = lif_parameters(*columns)
             begin = self.add(self.rest, np.zeros(padded(population.size), np.int64))  # u and v, int32
             return lif_variant(parameters[0], reach), begin, self.add(self.parameters, packed)
         step = compiled_step(model)
@@ -80,11 +80,30 @@ def _rows(columns: list[NDArray[Any]], size: int, dtype: Any) -> NDArray[Any]:
     return rows.reshape(-1)
 
 
-def lif_columns(du: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints, vth: Ints) -> list[Ints]:
-    """What stays of u and v in a step (4096ths), the effective bias, and the aligned threshold."""
-    one = 2**DECAY_BITS
-    bias = int32(shift(bias_mant, bias_exp))
-    return [one - (du + SYNAPTIC_DECAY_OFFSET), one - dv, bias, vth << ALIGN_BITS]
+def lif_parameters(kept_u: NDArray[Any], kept_v: NDArray[Any], bias: NDArray[Any], threshold: NDArray[Any]) -> Ints:
+    """The columns of a population for `_fast_lif`: where each begins and a mask, then their rows.
+
+    A column with one value for all is a tile of a row, and its mask leaves 0 of any place in the row: what need not be
+    read from the second cache leaves room for weights.
+    """
+    never = np.array(STATE_LIMIT, np.int32)  # v stays below it: what pads a row does not spike
+    rows = [_padded(column, column[-1]) for column in (kept_u, kept_v, bias)] + [_padded(threshold, never)]
+    same = [bool((row == row[0]).all()) for row in rows]
+    rows = [row[:LANES] if alike else row for row, alike in zip(rows, same, strict=True)]
+    begins = 8 * 2 * len(rows) + np.cumsum([0, *(row.nbytes for row in rows[:-1])])  # bytes
+    head = np.stack([begins, np.where(same, 0, -1)], axis=1).reshape(-1)
+    return np.concatenate([head, *(row.view(np.int64) for row in rows)])
+
+
+def _padded(column: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([column, np.full(padded(column.size) - column.size, value)])
+
+
+def lif_columns(du: Ints, dv: Ints, bias_mant: Ints, bias_exp: Ints, vth: Ints) -> list[NDArray[Any]]:
+    """What stays of u and v in a step (float32, exact), the effective bias, and the aligned threshold (int32)."""
+    kept = [1 - decay / 2**DECAY_BITS for decay in (du + SYNAPTIC_DECAY_OFFSET, dv)]
+    levels = [int32(shift(bias_mant, bias_exp)), vth << ALIGN_BITS]
+    return [x.astype(np.float32) for x in kept] + [x.astype(np.int32) for x in levels]
 
 
 def lif_variant(du: Ints, reach: NDArray[Any]) -> int:

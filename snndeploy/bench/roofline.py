@@ -23,7 +23,7 @@ from snndeploy.integers import DECAY_BITS
 from snndeploy.program import Program
 from snndeploy.simulators._fast_intrinsics import address_pointer
 from snndeploy.simulators._fast_lif import step_memory_bounded, step_plain_bounded
-from snndeploy.simulators._fast_pools import aligned
+from snndeploy.simulators._fast_pools import aligned, joined, lif_columns, lif_parameters
 
 NEURONS = 1024  # of an update: 28 KiB
 SUMS, LANES = 8, 64  # vectors of sums that stay in registers, bytes of each
@@ -63,11 +63,12 @@ def _add(weights: Any, sums: Any, repeats: Any) -> None:
 
 @numba.njit(nogil=True)
 def _update(memory: Any, a: Any, states: Any, parameters: Any, bits: Any, repeats: Any) -> None:
+    places = a.ctypes.data, states.ctypes.data, parameters.ctypes.data, bits.ctypes.data
     for _ in range(repeats):
         if memory:
-            step_memory_bounded(a.ctypes.data, states.ctypes.data, parameters.ctypes.data, bits.ctypes.data, a.size)
+            step_memory_bounded(*places, a.size)
         else:
-            step_plain_bounded(a.ctypes.data, states.ctypes.data, parameters.ctypes.data, bits.ctypes.data, a.size)
+            step_plain_bounded(*places, a.size)
 
 
 def synaptic_peak(size: int) -> float:
@@ -83,11 +84,10 @@ def synaptic_peak(size: int) -> float:
 def update_peak(memory: bool) -> float:
     """LIF updates per second of one core, of neurons whose u keeps something (`memory`) or does not."""
     draw = np.random.default_rng(0)
-    a, states, parameters = (aligned(rows * NEURONS, np.int32) for rows in (1, 2, 4))
+    a, states = (aligned(rows * NEURONS, np.int32) for rows in (1, 2))
     a[:] = draw.integers(-1000, 1000, NEURONS)
-    # What stays of u and of v, the bias, and the threshold: `snndeploy.simulators._fast_plan.lif_columns`.
-    columns = parameters.reshape(4, NEURONS)
-    columns[:] = np.array([2**DECAY_BITS // 2 * memory, 3696, 0, 2000 << 6])[:, None]
+    du, dv, bias_mant, bias_exp, vth = (np.full(NEURONS, x) for x in (2000 if memory else 4095, 400, 0, 0, 2000))
+    parameters = joined([lif_parameters(*lif_columns(du, dv, bias_mant, bias_exp, vth))], np.int64)
     bits = aligned(NEURONS // 64, np.uint64)
     repeats = BYTES_READ // 4 // NEURONS
     (seconds,) = least_seconds(
