@@ -42,16 +42,16 @@ def pack_ints(address: Array, words: Array, bits: Array, first: Array) -> None:
 
 
 @inlined
-def step_lif(variant: Array, a: Array, states: Array, parameters: Array, bits: Array, row: Array) -> None:
+def step_lif(variant: Array, a: Array, states: Array, parameters: Array, bits: Array, row: Array, keep: Array) -> None:
     """One step of a LIF population by addresses (`_fast_lif`); `variant` is that of `_fast_pools.lif_variant`."""
     if variant == 0:
-        step_memory(a, states, parameters, bits, row)
+        step_memory(a, states, parameters, bits, row, keep)
     elif variant == 1:
-        step_memory_bounded(a, states, parameters, bits, row)
+        step_memory_bounded(a, states, parameters, bits, row, keep)
     elif variant == 2:
-        step_plain(a, states, parameters, bits, row)
+        step_plain(a, states, parameters, bits, row, keep)
     else:
-        step_plain_bounded(a, states, parameters, bits, row)
+        step_plain_bounded(a, states, parameters, bits, row, keep)
 
 
 @inlined
@@ -78,14 +78,14 @@ def read_inputs(sample, steps, ends, inputs, bits, values):
 
 
 @inlined
-def update(population, own, t, steps, a, bits, values, states, parameters, sent):
+def update(population, own, t, steps, a, bits, values, states, parameters, sent, keep):
     """One step of a population with the activations at address a; all else are addresses too."""
     row = population.row
     states += 8 * population.states
     parameters += 8 * population.parameters
     bits += 8 * (own.bits * (steps + 1) + t * own.words)
     if population.step < LIF_VARIANTS:
-        step_lif(population.step, a, states, parameters, bits, row)
+        step_lif(population.step, a, states, parameters, bits, row, keep)
         return
     if own.values >= 0:
         sent = values + 4 * (own.values * (steps + 1) + t * own.row)
@@ -152,6 +152,8 @@ def _run(key: str) -> Any:
         words_of_samples,
         turned,
         of_targets,
+        walked,
+        first_states,
     ):
         """Run `samples` samples of `steps` raw steps from rest.
 
@@ -160,9 +162,14 @@ def _run(key: str) -> Any:
         Plan, and room to work in, of which bits, values and sent are zero.
         """
         _ = key
-        pools, scratch = (weights, halves, wide, index), (sums, total, events, words_of_samples, turned, of_targets)
+        pools = weights, halves, wide, index
+        scratch = sums, total, events, words_of_samples, turned, of_targets, walked
         sendings = bits.reshape(-1), values.reshape(-1), bits.shape[1], values.shape[1]
         together, stride = bits.shape[0], activations.shape[1]
+        first_states[:] = 0
+        for r in range(records.shape[0]):
+            if records[r, 1] == 0:
+                first_states[records[r, 0]] = 1
         for first in range(0, samples, together):
             count = min(together, samples - first)
             for s in range(count):
@@ -176,12 +183,10 @@ def _run(key: str) -> Any:
                         heard = populations[n]
                         begin = max(t0, heard.start + 1)
                         if begin < t1:
-                            rows = heard.activations + heard.row * (begin - t0)
-                            for s in range(count):
-                                activations[s, rows : rows + heard.row * (t1 - begin)] = 0
-                            a = activations.ctypes.data + 4 * rows
+                            a = activations.ctypes.data + 4 * (heard.activations + heard.row * (begin - t0))
                             among = heard.first, heard.loops, begin, t1, steps
-                            hear(heard, *among, ends, arrivals, pools, sendings, scratch, count, a, stride)
+                            to = count, a, stride, True
+                            hear(heard, *among, ends, arrivals, pools, sendings, scratch, *to)
                     for s0 in range(t0, t1, group.inner):
                         s1 = min(s0 + group.inner, t1)
                         for n in range(group.first, group.last):
@@ -192,7 +197,8 @@ def _run(key: str) -> Any:
                             if begin < s1 and population.loops < population.last:
                                 a = row + 4 * population.row * begin
                                 among = population.loops, population.last, begin, s1, steps
-                                hear(population, *among, ends, arrivals, pools, sendings, scratch, count, a, stride)
+                                to = count, a, stride, False
+                                hear(population, *among, ends, arrivals, pools, sendings, scratch, *to)
                             for s in range(count):
                                 for t in range(s0, s1):
                                     if t >= begin:
@@ -207,6 +213,7 @@ def _run(key: str) -> Any:
                                             states[s].ctypes.data,
                                             parameters.ctypes.data,
                                             sent.ctypes.data,
+                                            first_states[n],
                                         )
                                     for r in range(records.shape[0]):
                                         if records[r, 0] == n:

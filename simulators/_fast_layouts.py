@@ -15,6 +15,7 @@ from snndeploy.registry import part
 from snndeploy.simulators._fast_conv import runs
 from snndeploy.simulators._fast_intrinsics import LANES
 from snndeploy.simulators._fast_pools import Pools, padded
+from snndeploy.simulators._fast_together import packed
 
 # How an arrival holds its synapses: a padded row of bytes or a list for each source, or runs that places share.
 ROWS, LIST, RUNS, NARROW_RUNS = range(4)  # of narrow runs 16 bits hold every sum
@@ -125,15 +126,17 @@ def _list(sources: Ints, targets: Ints, weights: Ints, size: int, pools: Pools) 
 
 
 def _by_target(sources: Ints, targets: Ints, weights: Ints, size: int, bits: int, pools: Pools) -> dict[str, int]:
-    """The same target by target, as `_fast_together` takes it, for sums of 16 or 32 bits."""
+    """The same target by target, as `_fast_together` takes it, for sums of 16 or 32 bits; {} where it cannot."""
     order = np.argsort(targets, kind="stable")
+    held = packed(sources[order], weights[order])
+    if held is None:
+        return {}
     begins = np.searchsorted(targets[order], np.arange(padded(size) + 1))
-    held = weights[order] if bits == 32 else np.repeat(weights[order].astype(np.int16), 2).view(np.int32)
     return {
         "together": bits,
         "synapses": sources.size,
-        "by_target": pools.add(pools.wide, held.astype(np.int32)),
-        "targets": pools.add(pools.index, np.concatenate([begins, sources[order]]).astype(np.int32)),
+        "by_target": pools.add(pools.wide, held),
+        "targets": pools.add(pools.index, begins.astype(np.int32)),
     }
 
 

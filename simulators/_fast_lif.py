@@ -5,6 +5,7 @@ The states fit: |u| stays below 2**31 and |v| below 2**23, and every sum wraps a
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from llvmlite import ir
@@ -98,12 +99,14 @@ def _step(memory: bool, bounded: bool) -> Any:
     """Compiles the step: with `memory` u decays, else u is only its input; `bounded`: u cannot wrap."""
 
     @intrinsic
-    def step(typing: Any, a: Any, states: Any, parameters: Any, bits: Any, row: Any) -> Any:
+    def step(typing: Any, a: Any, states: Any, parameters: Any, bits: Any, row: Any, keep: Any) -> Any:
         """Addresses of: activations and states u, v, each (row), int32; parameters as `_fast_pools.lif_parameters`
-        lays them out; bits that are sent (row / 64 words). row is a multiple of 64."""
+        lays them out; bits that are sent (row / 64 words). row is a multiple of 64. A u without memory is only written
+        where `keep` is not 0: nobody reads it."""
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, states, parameters, bits, row = arguments
+            a, states, parameters, bits, row, keep = arguments
+            kept = builder.icmp_unsigned("!=", keep, _INT64(0))
             wide = builder.shl(row, _INT64(2))  # bytes of a row
             toward_zero = machine_has(context, "avx512f")
 
@@ -140,7 +143,8 @@ def _step(memory: bool, bounded: bool) -> Any:
                 v = _leak(load(states, 1, offset), parameter(1, _FLOATS), True, toward_zero) + u
                 v = _saturate(v + _Lanes(builder, parameter(2, _VECTOR)))
                 spikes = v.compared(">", _Lanes(builder, parameter(3, _VECTOR)))
-                builder.store(u.value, place(states, 0, offset), align=4)
+                with nullcontext() if memory else builder.if_then(kept, likely=False):
+                    builder.store(u.value, place(states, 0, offset), align=4)
                 builder.store(v.where(spikes, 0).value, place(states, 1, offset), align=4)
                 return builder.zext(builder.bitcast(spikes, ir.IntType(PART)), _INT64)
 
@@ -154,7 +158,7 @@ def _step(memory: bool, bounded: bool) -> Any:
                 builder.store(word, address_pointer(builder, at), align=8)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 5), build
+        return types.void(*[types.int64] * 6), build
 
     return step
 

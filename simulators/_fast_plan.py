@@ -29,7 +29,8 @@ LIF_VARIANTS = 4  # steps below are those of `_fast_lif`, others the addresses o
 END = np.dtype([(name, np.int64) for name in ("size", "words", "bits", "row", "values")])
 POPULATION = np.dtype(
     [(name, np.int64) for name in ("end", "start", "size", "row", "activations", "states", "parameters", "step")]
-    + [(name, np.int64) for name in ("order", "first", "loops", "last")]  # arrivals from `loops` on: from its group
+    # Arrivals from `loops` on are sent by its group while it steps; `together` of all are held for many samples.
+    + [(name, np.int64) for name in ("order", "first", "loops", "last", "together")]
 )
 GROUP = np.dtype([(name, np.int64) for name in ("first", "last", "chunk", "inner")])
 
@@ -39,7 +40,8 @@ class Plan:
     """The tables, and what they point into.
 
     `bits` and `values` are the words and integers that all ends send in one step of a sample, `activations` the
-    integers that arrive at a group in a chunk of it; `together` the samples that go through a step together.
+    integers that arrive at a group in a chunk of it; `most_together` the most arrivals of a population that are held
+    for many samples.
     """
 
     ends: NDArray[Any]
@@ -56,8 +58,13 @@ class Plan:
     values: int
     activations: int
     row: int
-    together: int
+    most_together: int
     places: Mapping[str, int]
+
+    @property
+    def together(self) -> int:
+        """The samples that go through a step together."""
+        return TOGETHER if self.most_together else 1
 
     def tables(self) -> tuple[NDArray[Any], ...]:
         """The tables, as the compiled loop takes them."""
@@ -80,9 +87,11 @@ def room(plan: Plan, raw: int) -> tuple[NDArray[Any], ...]:
         aligned(plan.row, np.int32),
         aligned(plan.row + LANES, np.int32),
         aligned(plan.row, np.int32),
-        aligned(plan.row, np.uint32),
+        aligned((plan.most_together, plan.row), np.uint32),
         aligned(TOGETHER, np.uint64),
         aligned(TARGETS * TOGETHER, np.int32),
+        aligned(plan.most_together, np.int64),
+        aligned(len(plan.populations), np.int64),
     )
 
 
@@ -115,6 +124,9 @@ def plan(program: Program) -> Plan:
                         brought.append(fields)
                         reach += sums
             row["last"] = len(brought)
+            if inner == chunk:  # what the group sends arrives after the chunk, none while it steps
+                row["loops"] = row["last"]
+            row["together"] = sum(fields.get("together", 0) > 0 for fields in brought[row["first"] :])
             row["step"], row["states"], row["parameters"] = pools.add_neurons(population, reach, order)
             row["order"] = pools.add(pools.index, order.astype(np.int32))
         first, most = last, max(most, activations)
@@ -137,7 +149,7 @@ def plan(program: Program) -> Plan:
         values,
         most,
         max(int(end_table["row"].max()), LANES),
-        TOGETHER if arrival_table["together"].any() else 1,
+        int(population_table["together"].max()),
         places,
     )
 

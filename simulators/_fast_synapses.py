@@ -11,7 +11,7 @@ import numpy as np
 
 from snndeploy.simulators._fast_intrinsics import MOST_ROWS, add_payloads, add_rows, add_run, array_at, gather, inlined
 from snndeploy.simulators._fast_layouts import NARROW_RUNS, ROWS, RUNS
-from snndeploy.simulators._fast_together import add_together, sent_together, worth_it
+from snndeploy.simulators._fast_together import sent_together, walk_together, worth_it
 
 i32 = np.int32
 Array = Any  # of Numba: an array, a record or an integer
@@ -101,30 +101,33 @@ def add_runs(arrival, values, first_value, events, count, halves, index, a, sums
 
 
 @inlined
-def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent, room, samples, a, stride):
+def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent, room, samples, a, stride, fresh):
     """Add what arrivals first..last bring a population in steps begin..t1 to the rows from address `a` on.
 
     In all of `samples` samples that go through the steps together: the activations of one are `stride` after those of
-    the one before it.
+    the one before it. `fresh`: nothing has arrived yet, and what lies there does not count.
     """
     weights, halves, wide, index = pools
     bits, values, of_bits, of_values = sent
-    sums, total, events, words_of_samples, turned, of_targets = room
+    sums, total, events, _, _, _, _ = room
     row = population.row
+    if population.together:
+        for t in range(begin, t1):
+            to = a + 4 * row * (t - begin)
+            hear_together(row, first, last, t, steps, ends, arrivals, pools, sent, room, samples, to, stride, fresh)
+    elif fresh:
+        for sample in range(samples):
+            array_at(a + 4 * sample * stride, row * (t1 - begin), np.int32)[:] = 0
     for k in range(first, last):
         arrival = arrivals[k]
+        if arrival.together:
+            continue
         source = ends[arrival.source]
         lag, words, sources = arrival.lag, source.words, source.size
         for t in range(max(begin, lag + 1), t1):
             first_word = bits.ctypes.data + 8 * (source.bits * (steps + 1) + (t - lag) * words)
             first_value = source.values * (steps + 1) + (t - lag) * source.row
             to = a + 4 * row * (t - begin)
-            if arrival.together:
-                given = words_of_samples.ctypes.data
-                spikes = sent_together(first_word, of_bits, samples, words, turned, given)
-                if worth_it(arrival, spikes, sources, row):
-                    add_together(arrival, wide, index, given, of_targets, to, stride, row)
-                    continue
             for sample in range(samples):
                 count = gather(first_word + 8 * sample * of_bits, words, events.ctypes.data)
                 if count == 0:
@@ -141,3 +144,36 @@ def hear(population, first, last, begin, t1, steps, ends, arrivals, pools, sent,
                     add_runs(arrival, values, value, events, count, halves, index, given_row, total)
                 else:
                     add_list(arrival, values, value, events, count, wide, index, sources, given_row, total)
+
+
+@inlined
+def hear_together(row, first, last, t, steps, ends, arrivals, pools, sent, room, samples, a, stride, fresh):
+    """As `hear`, step t of those lists that are held for it: each is walked in the way that costs less."""
+    _, _, wide, index = pools
+    bits, values, of_bits, _ = sent
+    _, total, events, words_of_samples, turned, of_targets, walked = room
+    number = 0
+    for k in range(first, last):
+        arrival = arrivals[k]
+        if arrival.together and t > arrival.lag:
+            source = ends[arrival.source]
+            given = bits.ctypes.data + 8 * (source.bits * (steps + 1) + (t - arrival.lag) * source.words)
+            laid_out = words_of_samples[number].ctypes.data
+            spikes = sent_together(given, of_bits, samples, source.words, turned, laid_out)
+            if worth_it(arrival, spikes, source.size, row):
+                walked[number] = k
+                number += 1
+    if number > 0 or fresh:
+        walk_together(walked[:number], arrivals, wide, index, words_of_samples, of_targets, a, stride, row, fresh)
+    done = 0
+    for k in range(first, last):
+        arrival = arrivals[k]
+        if done < number and walked[done] == k:
+            done += 1
+        elif arrival.together and t > arrival.lag:
+            source = ends[arrival.source]
+            given = bits.ctypes.data + 8 * (source.bits * (steps + 1) + (t - arrival.lag) * source.words)
+            for sample in range(samples):
+                count = gather(given + 8 * sample * of_bits, source.words, events.ctypes.data)
+                to = array_at(a + 4 * sample * stride, row, np.int32)
+                add_list(arrival, values, 0, events, count, wide, index, source.size, to, total)

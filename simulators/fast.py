@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 TARGET = "loihi2-sim"
 BLOCK = 2**18  # samples * steps * neurons / 64 of a block, some ten milliseconds: Ctrl-C and progress come between
 BLOCKS = 2  # for each thread at least, where there are as many samples: they end about together
+MOST_THREADS = 1024
 SAID_AFTER = 2.0  # seconds
 
 Records = dict[str, NDArray[Any]]
@@ -69,8 +71,8 @@ def threads() -> int:
     text = os.environ.get("SNNDEPLOY_THREADS")
     if text is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1024):
-        raise BadInput("$SNNDEPLOY_THREADS", f"expected 1 to 1024, found {text!r}")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MOST_THREADS):
+        raise BadInput("$SNNDEPLOY_THREADS", f"expected 1 to {MOST_THREADS}, found {text!r}")
     return int(text)
 
 
@@ -147,19 +149,30 @@ def _share(blocks: range, run: Callable[[int], int], count: int, advance: Callab
     def help_out() -> None:
         by_others.extend(run(first) for first in left)
 
-    with ThreadPoolExecutor(min(count, len(blocks)) - 1) as pool:
-        others = [pool.submit(help_out) for _ in range(min(count, len(blocks)) - 1)]
-        try:
-            for first in left:
-                advance(run(first))
-                while by_others:
-                    advance(by_others.popleft())
-        finally:
-            deque(left, maxlen=0)  # nothing is left for the others
+    others = [_pool().submit(help_out) for _ in range(min(count, len(blocks)) - 1)]
+    try:
+        for first in left:
+            advance(run(first))
+            while by_others:
+                advance(by_others.popleft())
+    finally:
+        deque(left, maxlen=0)  # nothing is left for the others
+        for other in others:
+            other.exception()  # waits
     for other in others:
         other.result()
     for samples in by_others:
         advance(samples)
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    """The other threads, which stay: to start one takes as long as a fifth of a small job."""
+    return ThreadPoolExecutor(MOST_THREADS - 1, "snndeploy")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has no threads but its own
 
 
 class _Probe(NamedTuple):

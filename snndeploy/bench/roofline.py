@@ -66,9 +66,9 @@ def _update(memory: Any, a: Any, states: Any, parameters: Any, bits: Any, repeat
     places = a.ctypes.data, states.ctypes.data, parameters.ctypes.data, bits.ctypes.data
     for _ in range(repeats):
         if memory:
-            step_memory_bounded(*places, a.size)
+            step_memory_bounded(*places, a.size, 0)
         else:
-            step_plain_bounded(*places, a.size)
+            step_plain_bounded(*places, a.size, 0)
 
 
 def synaptic_peak(size: int) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from tests.conformance.faults import HERE, LAVA_CORNERS, planted
 
 FAST = f"{HERE}/test_fast.py::"
+LIF_CODE = f"{HERE}/test_fast_lif.py::"
 DRAWN = (f"{FAST}test_generated_programs_equal_the_reference[seeds-0-to-49]",)
-WRAPS = (f"{FAST}test_synaptic_currents_that_may_wrap_and_that_cannot",)
+WRAPS = (f"{LIF_CODE}test_synaptic_currents_that_may_wrap_and_that_cannot",)
 WIDE = (f"{FAST}test_layers_wider_than_a_vector",)
 CONV = (f"{FAST}test_convolutions_between_wide_populations",)
 BATCHES = (f"{FAST}test_threads_and_batches_change_nothing",)
-THRESHOLDS = (f"{FAST}test_neurons_just_below_at_and_above_their_threshold",)
+THRESHOLDS = (f"{LIF_CODE}test_neurons_just_below_at_and_above_their_threshold",)
 FULL_SUMS = (f"{FAST}test_sums_that_just_fit_their_registers",)
 TOLD_APART = (f"{FAST}test_compiled_steps_are_told_apart_by_what_they_compute",)
 EACH_SAMPLE = (f"{HERE}/test_neurons.py::test_a_periodic_reset_begins_anew_in_each_sample",)

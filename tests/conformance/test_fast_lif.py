@@ -1,4 +1,4 @@
-"""The vector code of LIF, apart from the loops around it: every decay, and what pads a row."""
+"""The fast engine, LIF in vector code: every decay, what pads a row, thresholds, and currents that wrap."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from snndeploy.integers import STATE_LIMIT, Ints
 from snndeploy.neurons import lif
 from snndeploy.program import Input, Population, Program, Projection
-from snndeploy.runs import all_probes
-from snndeploy.simulators import fast, reference
+from snndeploy.simulators import fast
+from tests.conformance.equal import LIF, require_equal
 
 STEPS = ("step_memory", "step_memory_bounded", "step_plain", "step_plain_bounded")
 
@@ -26,7 +26,7 @@ def stepped(name: str, a: Ints, u: Ints, v: Ints, parameters: list[Ints]) -> tup
 
     @inlined
     def run(a: int, states: int, parameters: int, bits: int, row: int) -> None:
-        vector_step(a, states, parameters, bits, row)
+        vector_step(a, states, parameters, bits, row, 1)
 
     states, bits = np.stack([u, v]).astype(np.int32), np.zeros(a.size // 64, np.uint64)
     held = [a.astype(np.int32), states, lif_parameters(*lif_columns(*parameters)), bits]
@@ -84,8 +84,33 @@ def test_what_pads_a_row_does_not_spike(size: int, differs: str) -> None:
         ("sum",),
     )
     program.check()
-    probes, sent = all_probes(program), {"in": np.zeros((2, 5, 1), bool)}
-    expected, found = (engine.simulate(program, sent, probes) for engine in (reference, fast))
-    assert found["layer.spikes"][:, 1:].all()
-    for probe in probes:
-        np.testing.assert_array_equal(found[probe], expected[probe], err_msg=probe)
+    sent = {"in": np.zeros((2, 5, 1), np.int64)}
+    assert fast.simulate(program, sent, ["layer.spikes"])["layer.spikes"][:, 1:].all()
+    require_equal(program, sent, f"{size} neurons, {differs} differs")
+
+
+@pytest.mark.parametrize("du", [-1, 0, 2000, 4094, 4095])
+@pytest.mark.parametrize("exponent", [-8, 0, 7])
+def test_synaptic_currents_that_may_wrap_and_that_cannot(du: int, exponent: int) -> None:
+    """Both sides of the proof that u cannot wrap, for u with and without memory."""
+    draw = np.random.default_rng(du + 8)
+    weights = draw.choice([-256, 254], (40, 300))
+    layer = Population("out", (40,), "lif", {**LIF, "du": du, "vth": 131071}, 1)
+    q = Projection("q", "in", "out", weights, exponent=exponent)
+    program = Program((Input("in", (300,)),), (layer,), (q,), ("out",))
+    program.check()
+    require_equal(program, {"in": (draw.random((4, 60, 300)) < draw.random((4, 60, 1))).astype(np.int64)}, f"du {du}")
+
+
+@pytest.mark.parametrize("dv", [0, 4096])
+@pytest.mark.parametrize("du", [2000, 4095])
+def test_neurons_just_below_at_and_above_their_threshold(du: int, dv: int) -> None:
+    weights = 2 * np.arange(120)
+    thresholds = np.maximum(weights + np.arange(120) % 3 - 1, 0)
+    layer = Population("out", (120,), "lif", {**LIF, "du": du, "dv": dv, "bias_mant": 0, "vth": thresholds}, 1)
+    q = Projection("q", "in", "out", weights[:, None])
+    program = Program((Input("in", (1,)),), (layer,), (q,), ("out",))
+    program.check()
+    spikes = fast.simulate(program, {"in": np.ones((1, 1, 1), bool)}, ["out.spikes"])["out.spikes"]
+    assert spikes[0, 1].tolist() == (weights > thresholds).tolist()
+    require_equal(program, {"in": np.tile([1, 0, 1, 1], 5).reshape(1, 20, 1)}, f"du {du}, dv {dv}")
