@@ -61,7 +61,8 @@ class Input:
 class Population:
     """Neurons of one model with integer parameters (int32, of the population's shape) and the step they start at.
 
-    `scale` is for people: activation = scale * current, so u and v are 64 * scale times the float ones.
+    `scale` is for people: activation = scale * current, so u and v are 64 * scale times the float ones. Where neurons
+    have scales of their own (notes say so) it is the smallest.
     """
 
     name: str
@@ -117,12 +118,14 @@ class Projection:
 class LayerReport:
     """What quantizing one population did, for people.
 
-    `weight_max` is the largest |mantissa| used. `error` is the root mean square of what rounding does to the weighted
-    messages over theirs, `error_unbounded` what it would be if u were allowed to wrap: the difference is the price of
-    the bound. `decay_error`, `bias_error` and `threshold_error` are the largest relative errors of what sits in the
-    registers. `bound` is the largest |u| that can occur as a share of 2**23; `proven` says whether that covers every
-    admitted input, or only the calibration data and a margin. `saturates` says whether v could reach its lower limit,
-    where the chip saturates and a float does not.
+    `scale` is the smallest of its neurons. `weight_max` is the largest |mantissa| used, of all its bits where two
+    projections carry them. `error` is the root mean square of what rounding does to the weighted messages over theirs,
+    `error_unbounded` what it would be if u were allowed to wrap: the difference is the price of the bound.
+    `decay_error`, `bias_error` and `threshold_error` are the largest relative errors of what sits in the registers.
+    `bound` is the largest |u| that can occur as a share of 2**23; `proven` says whether that covers every admitted
+    input, or only the calibration data and a margin. `saturates` says whether v could reach its lower limit, where the
+    chip saturates and a float does not. `limit` says what lets the scale be no larger: weights, threshold, bias, u, v,
+    or the sum of a projection.
     """
 
     population: str
@@ -137,6 +140,7 @@ class LayerReport:
     bound: float
     proven: bool
     saturates: bool
+    limit: str
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ InputRangeOption = Annotated[
         "--input-range", help="What samples hold: binary, graded:LOW:HIGH (integers) or float:LOW:HIGH (currents)."
     ),
 ]
-Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight, 2 to 8.")]
+Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight, 2 to 15: above 8 two projections carry it.")]
 Bound = Annotated[str, typer.Option("--bound", help="proven: u cannot wrap; calibrated: on --calibrate plus a margin.")]
 Calibrate = Annotated[
     Path | None, typer.Option("--calibrate", help="An .npz with samples x, for the range of the input.")

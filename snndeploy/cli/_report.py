@@ -48,10 +48,11 @@ def print_report(artifact: Artifact) -> None:
             percent(max(row.decay_error, row.bias_error, row.threshold_error)),
             percent(row.bound),
             "yes" if row.proven else "NO",
+            row.limit,
         )
         for row in program.report
     ]
-    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "registers", "max |u|", "proven")
+    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "registers", "max |u|", "proven", "limit")
     print_table(columns, rows)
     saturating = [row.population for row in program.report if row.saturates]
     if saturating:

@@ -1,8 +1,9 @@
 """Kinds of projections, one file each: found by listing this folder. Of a Program in integers, of a Network in floats.
 
 A kind has EXTRA, the arrays that a projection of it may hold beside its weights; SUM_BITS, the width of the register
-that keeps its sum (`snndeploy.integers.bring`); MIN_EXPONENT, the least exponent that it takes; and four functions of a
-projection and the shapes of its two ends: `check(q, source, target, problems)` reports arrays that do not fit;
+that keeps its sum (`snndeploy.integers.bring`); MIN_EXPONENT, the least exponent that it takes; `by_target(q, values)`,
+which gives values of the targets the form of the weights; and four functions of a projection and the shapes of its two
+ends: `check(q, source, target, problems)` reports arrays that do not fit;
 `parts(q, source, target)` gives for each delay a function from messages (samples, sources) to their weighted sums
 (samples, targets), flat, both int64, or both float64 where the weights are floats; `totals(q, source, target)` are the
 weights summed for each target, float64, the same on every machine; `synapses(q, source, target)` lists source, target,

@@ -105,6 +105,11 @@ def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Flo
     return sums.reshape(-1)
 
 
+def by_target(q: Synapses, values: Floats) -> Floats:
+    """Values of the targets, which are the same all over a channel, beside the weights of each."""
+    return values.reshape(len(q.weights), -1)[:, 0].reshape(-1, *(1 for _ in q.weights.shape[1:]))
+
+
 def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight: the kernel, unrolled."""
     groups, places = geometry(q).groups, math.prod(target[1:])

@@ -58,6 +58,11 @@ def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Flo
     return np.array([math.fsum(row) for row in q.weights.tolist()])
 
 
+def by_target(q: Synapses, values: Floats) -> Floats:
+    """Values of the targets, beside the weights of each."""
+    return values[:, None]
+
+
 def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight."""
     targets, sources = np.nonzero(q.weights)

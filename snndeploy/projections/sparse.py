@@ -82,6 +82,11 @@ def totals(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Flo
     return np.array([math.fsum(weights[first:stop]) for first, stop in pairwise(ends)])
 
 
+def by_target(q: Synapses, values: Floats) -> Floats:
+    """Values of the targets, beside the weights of each."""
+    return values[_targets(q)]
+
+
 def synapses(q: Synapses, source: tuple[int, ...], target: tuple[int, ...]) -> Listed:
     """Source, target, weight and delay of every synapse that has a weight."""
     there = q.weights != 0

@@ -49,9 +49,10 @@ def largest(activation: Range) -> Floats:
     return np.maximum(np.maximum(high, 0), np.maximum(-low, 0))
 
 
-def largest_current(activation: Range, du: NDArray[np.int64]) -> float:
-    """The largest |u| that the activations can bring any neuron to."""
-    return float(np.max(ALIGN * largest(activation) * UNITY / (du + SYNAPTIC_DECAY_OFFSET)))
+def largest_currents(activation: Range, du: NDArray[np.int64]) -> Floats:
+    """The largest |u| that the activations can bring each neuron to."""
+    currents: Floats = ALIGN * largest(activation) * UNITY / (du + SYNAPTIC_DECAY_OFFSET)
+    return currents
 
 
 def may_saturate(activation: Range, du: NDArray[np.int64], dv: NDArray[np.int64], bias: NDArray[np.int64]) -> bool:

@@ -1,8 +1,8 @@
-"""Peak synaptic currents on a user's own data, for a bound that is calibrated and not proven."""
+"""How far u and v go on a user's own data, for a bound that is calibrated and not proven."""
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 from snndeploy.floats import simulate
 from snndeploy.network import Floats, Network
 
-MARGIN = 0.25  # added to the largest current seen, for inputs that were not seen
+MARGIN = 0.25  # added to what is seen, for inputs that were not seen
 
 
-def peak_currents(network: Network, x: NDArray[np.float64]) -> dict[str, float]:
-    """The largest |synaptic current| of each population on `x` (samples, steps, *input_shape), plus the margin."""
+class Peaks(NamedTuple):
+    """Of each neuron the largest |synaptic current| and how deep v fell below 0, with the margin."""
+
+    current: Floats
+    fall: Floats
+
+
+def peaks(network: Network, x: NDArray[np.float64]) -> dict[str, Peaks]:
+    """The peaks of each population, whose resets are to zero, on `x` (samples, steps, *input_shape)."""
     sent = {**simulate(network, x), network.inputs()[0].name: x}
     samples, steps = x.shape[:2]
-    peaks = {}
+    found = {}
     for p in network.populations:
         if p.neuron == "input":
             continue
@@ -28,15 +35,21 @@ def peak_currents(network: Network, x: NDArray[np.float64]) -> dict[str, float]:
                 for delay, weighted in network.brought(q):
                     late = messages[:, : max(steps - delay, 0)]
                     arriving[:, delay:] += weighted(late.reshape(-1, late.shape[2])).reshape(*late.shape[:2], p.size)
-        current, peak = np.zeros((samples, p.size)), 0.0
+        alpha, beta = (p.parameters[key].ravel() for key in ("alpha", "beta"))
+        spikes = sent[p.name].reshape(samples, steps, -1) * (p.neuron == "lif")
+        current, v = np.zeros((2, samples, p.size))
+        peak, fall = np.zeros((2, p.size))
         for t in range(steps):
-            current = p.parameters["alpha"].ravel() * current + arriving[:, t]
-            peak = max(peak, float(np.abs(current).max(initial=0.0)))
-        peaks[p.name] = _rounded_up(peak * (1 + MARGIN))
-    return peaks
+            current = alpha * current + arriving[:, t]
+            v = (beta * v + current) * (spikes[:, t] == 0)
+            peak = np.maximum(peak, np.abs(current).max(axis=0, initial=0.0))
+            fall = np.maximum(fall, -v.min(axis=0, initial=0.0))
+        found[p.name] = Peaks(_rounded_up(peak * (1 + MARGIN)), _rounded_up(fall * (1 + MARGIN)))
+    return found
 
 
-def _rounded_up(value: float) -> float:
-    """`value` in 10 bits: sums of floats differ between machines in their last bits, artifacts must not."""
-    mantissa, exponent = math.frexp(value)
-    return math.ldexp(math.ceil(mantissa * 2**10) / 2**10, exponent)
+def _rounded_up(values: Floats) -> Floats:
+    """`values` in 10 bits: sums of floats differ between machines in their last bits, artifacts must not."""
+    mantissas, exponents = np.frexp(values)
+    rounded: Floats = np.ldexp(np.ceil(mantissas * 2**10) / 2**10, exponents)
+    return rounded

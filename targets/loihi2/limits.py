@@ -9,7 +9,8 @@ BIAS_MANTISSA_MAX = 4095  # bias_mant: 13 bits, signed
 BIAS_EXPONENT_MAX = 7  # bias_exp: 3 bits, unsigned
 STATE_MAX = 2**23 - 1  # u and v: 24 bits, signed
 
-# Exponents of weights that the compiler emits. A convolution has none on the chip (lava issue 803).
+# Exponents of weights that the compiler emits. Lava's Conv has none on the chip (lava issue 803): ours has one only in
+# the high part of weights of more than 8 bits, and a note says so.
 WEIGHT_EXPONENT_MAX = {"conv": 0, "dense": 7, "sparse": 7}
 
 # A neurocore (Intel's Loihi 2 brief, as quoted by third parties; Intel has published no data sheet).

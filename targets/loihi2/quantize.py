@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.errors import BadInput, Problems
+from snndeploy.errors import BadInput, Problems, shortened
 from snndeploy.integers import DECAY_BITS, SYNAPTIC_DECAY_OFFSET
 from snndeploy.network import Network, Population
 from snndeploy.network import Projection as FloatProjection
 from snndeploy.program import MAX_PAYLOAD_BITS, Input, LayerReport, Program, Projection
 from snndeploy.program import Population as IntegerPopulation
 from snndeploy.targets.loihi2 import limits
-from snndeploy.targets.loihi2.bounds import ALIGN, exact_sum, largest, largest_current, may_saturate, summed
-from snndeploy.targets.loihi2.calibration import peak_currents
+from snndeploy.targets.loihi2.bounds import exact_sum, largest, largest_currents, may_saturate, summed
+from snndeploy.targets.loihi2.calibration import Peaks, peaks
+from snndeploy.targets.loihi2.equalize import equalized
 from snndeploy.targets.loihi2.scale import Afferent, Fit, Layer, fit
 from snndeploy.targets.loihi2.timing import Timing, timing
+from snndeploy.targets.loihi2.weights import MAX_BITS, SYNAPSE_BITS
 
 UNLEAKED = 256  # steps that an integrator without a leak has room for, whatever comes; more cost bits of its weights
 ROUNDING = 2.0**-5  # relative: what rounding weights, bias and decays can add to the bound on v, for most
@@ -62,16 +64,16 @@ class Quantize:
         problems.raise_if_any()
         _check_neurons(network)
         times = timing(network)
-        peaks: Mapping[str, float] = {}
+        seen: Mapping[str, Peaks] = {}
         if self.bound == "calibrated" and calibration is not None:
-            peaks = peak_currents(network, calibration)
-            for name, peak in peaks.items():
-                problems.require(peak > 0, name, "the data bring no current here, so they bound nothing")
+            seen = peaks(network, calibration)
+            for name, (current, _) in seen.items():
+                problems.require(bool(current.any()), name, "the data bring no current here, so they bound nothing")
             problems.raise_if_any()
         programs, refusals = [], []
         for inputs in self._inputs(network):
             try:
-                programs.append(_quantize(network, times, inputs, self, peaks))
+                programs.append(_quantize(network, times, inputs, self, seen))
             except BadInput as refusal:  # another number of payload bits may fit
                 refusals.append(refusal)
         if not programs:
@@ -82,7 +84,7 @@ class Quantize:
         """Raise BadInput, with all problems together, for options that cannot be."""
         problems = Problems("")
         # With mixed signs one bit is the sign: 1 bit would leave no positive weight.
-        problems.require(2 <= self.bits <= 8, "bits", f"expected 2 to 8, found {self.bits}")
+        problems.require(2 <= self.bits <= MAX_BITS, "bits", f"expected 2 to {MAX_BITS}, found {self.bits}")
         problems.require(
             self.bound in ("proven", "calibrated"), "bound", f"expected proven or calibrated, found {self.bound!r}"
         )
@@ -155,16 +157,16 @@ def decays(population: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _quantize(
-    network: Network, times: Timing, inputs: list[Input], options: Quantize, peaks: Mapping[str, float]
+    network: Network, times: Timing, inputs: list[Input], options: Quantize, seen: Mapping[str, Peaks]
 ) -> tuple[float, Program]:
     """The program for given inputs, and the mean square error of the currents that its rounding makes."""
     messages = {entry.name: entry for entry in inputs}
-    populations, projections, report, problems = [], [], [], Problems("loihi2")
+    populations, projections, report, notes, problems = [], [], [], [], Problems("loihi2")
     total_error = 0.0
     for p in network.populations:
         if p.neuron == "input":
             continue
-        layer = _layer(network, times, p, messages, options.bits, peaks.get(p.name))
+        layer = _layer(network, times, p, messages, options.bits, seen.get(p.name))
         best, unbounded = fit(layer), fit(layer, bounded=False)
         if best is None or unbounded is None:
             problems.add(
@@ -175,8 +177,9 @@ def _quantize(
         du, dv = decays(p)
         total_error += best.error + (_payload_error(layer, messages) if options.input.kind == "float" else 0.0)
         populations.append(_population(p, best, du, dv, times.starts[p.name]))
-        projections += _projections(best, p.name, options.bits, messages)
+        projections += _projections(best, p.name, messages)
         report.append(_report(p, layer, best, unbounded))
+        notes += [_scales_note(p, best)] if layer.own_scales else []
     problems.raise_if_any()
     one = _built_in_name(network)
     if any(q.source == one for q in projections):
@@ -189,15 +192,28 @@ def _quantize(
         network.outputs,
         network.dt,
         passes,
-        network.notes,
+        (*network.notes, *notes, *_exponent_note(projections)),
         tuple(report),
     )
     program.check("loihi2")
     return total_error, program
 
 
+def _exponent_note(projections: Sequence[Projection]) -> list[str]:
+    """What to know of convolutions that have an exponent, as the high part of two that carry more than 8 bits."""
+    names = [repr(q.name) for q in projections if q.kind == "conv" and q.exponent]
+    return [f"{shortened(names)}: a convolution with an exponent; Lava's has none (lava issue 803)"] if names else []
+
+
+def _scales_note(p: Population, best: Fit) -> str:
+    """What to know of a population whose neurons have scales of their own."""
+    count = len(np.unique(best.threshold))
+    times = best.threshold.max() / best.threshold.min()
+    return f"{p.name!r}: each neuron has its own scale, up to {times:.3g} times the smallest; {count} thresholds"
+
+
 def _layer(
-    network: Network, times: Timing, p: Population, messages: Mapping[str, Input], bits: int, peak: float | None
+    network: Network, times: Timing, p: Population, messages: Mapping[str, Input], bits: int, seen: Peaks | None
 ) -> Layer:
     """What is quantized together for population p. A bias that must enter u comes as a projection."""
     du, _ = decays(p)
@@ -206,18 +222,17 @@ def _layer(
         if q.target == p.name:
             entry = messages.get(q.source, Input(q.source, (1,)))
             low, high = min(entry.minimum, 0), max(entry.maximum, 0)  # before its first message a projection brings 0
-            seen = replace(q, weights=q.weights / entry.scale, delay=times.delays[q.name])
-            afferents.append(Afferent(seen, (network.population(q.source).shape, p.shape), low, high))
+            on_chip = replace(q, weights=q.weights / entry.scale, delay=times.delays[q.name])
+            afferents.append(Afferent(on_chip, (network.population(q.source).shape, p.shape), low, high, bits))
     bias = np.zeros(p.size) if p.bias is None else p.bias.ravel()
     threshold = largest_membrane(p, afferents, bias) if p.neuron == "li" else p.parameters["threshold"].ravel()
-    has_memory = bool((du < limits.DECAY_MAX).any())
-    if has_memory and bias.any():
-        one = FloatProjection(
-            f"{p.name}.bias", _built_in_name(network), p.name, bias[:, None], times.starts[p.name] - 1
-        )
-        afferents.append(Afferent(one, ((1,), p.shape), 0, 1, levels=2))
-        bias = np.zeros(p.size)
-    return Layer(tuple(afferents), threshold, bias, du, bits, peak)
+    one = None
+    if bias.any() and (du < limits.DECAY_MAX).any():
+        name, delay = _built_in_name(network), times.starts[p.name] - 1
+        constant = FloatProjection(f"{p.name}.bias", name, p.name, bias[:, None], delay)
+        one = Afferent(constant, ((1,), p.shape), 0, 1, MAX_BITS)
+    layer = Layer(tuple(afferents), threshold, bias, du, one, seen)
+    return equalized(layer, p.shape) if bits > SYNAPSE_BITS and p.neuron == "lif" else layer
 
 
 def largest_membrane(p: Population, afferents: Sequence[Afferent], bias: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -259,33 +274,30 @@ def _population(
     return IntegerPopulation(p.name, p.shape, neuron, parameters, start, best.scale)
 
 
-def _projections(best: Fit, target: str, bits: int, messages: Mapping[str, Input]) -> list[Projection]:
-    named: dict[str, int] = {}
-    projections = []
-    for part in best.parts:
-        q = part.afferent.projection
-        level = named[q.name] = named.get(q.name, 0) + 1
-        projections.append(
-            Projection(
-                q.name if level == 1 else f"{q.name}.{level}",
-                q.source,
-                target,
-                part.values.astype(np.int32),
-                bits,
-                part.sign_mode,
-                part.exponent,
-                q.delay,
-                q.kind,
-                messages[q.source].message_bits if q.source in messages else 0,
-                q.extra,
-            )
+def _projections(best: Fit, target: str, messages: Mapping[str, Input]) -> list[Projection]:
+    return [
+        Projection(
+            q.name + part.suffix,
+            q.source,
+            target,
+            part.mantissas.astype(np.int32),
+            min(carried.afferent.bits, SYNAPSE_BITS),
+            part.sign_mode,
+            part.exponent,
+            q.delay,
+            q.kind,
+            messages[q.source].message_bits if q.source in messages else 0,
+            q.extra,
         )
-    return projections
+        for carried in best.arriving()
+        for q in [carried.afferent.projection]
+        for part in carried.parts
+    ]
 
 
 def _report(p: Population, layer: Layer, best: Fit, unbounded: Fit) -> LayerReport:
     activation = best.activation()
-    reach = largest_current(activation, layer.du) if layer.peak is None else best.scale * ALIGN * layer.peak
+    reach = largest_currents(activation, layer.du) if layer.peaks is None else best.scale * layer.currents()
     du, dv = decays(p)
     held = {"alpha": (du + SYNAPTIC_DECAY_OFFSET) / 2**DECAY_BITS, "beta": dv / 2**DECAY_BITS}
     lost = {key: 1 - p.parameters[key].ravel() for key in held}
@@ -298,15 +310,16 @@ def _report(p: Population, layer: Layer, best: Fit, unbounded: Fit) -> LayerRepo
         population=p.name,
         scale=best.scale,
         threshold=int(best.threshold.max()) if spiking else 0,
-        weight_max=max((int(np.abs(part.values).max(initial=0)) for part in best.parts), default=0),
+        weight_max=max((int(np.abs(c.mantissas).max(initial=0)) for c in best.carried), default=0),
         error=math.sqrt(best.weight_error) / size,
         error_unbounded=math.sqrt(unbounded.weight_error) / size,
         decay_error=max(_relative_error(held[key], lost[key]) for key in held),
-        bias_error=_relative_error(best.bias / (best.scale * ALIGN), layer.bias, 1 / 16),
+        bias_error=_relative_error(layer.bias + best.bias_error, layer.bias, 1 / 16),
         threshold_error=_relative_error(best.threshold / best.scale, layer.threshold) if spiking else 0.0,
-        bound=reach / (limits.STATE_MAX + 1),
-        proven=layer.peak is None,
+        bound=float(reach.max()) / (limits.STATE_MAX + 1),
+        proven=layer.peaks is None,
         saturates=saturates,
+        limit=best.limit,
     )
 
 
