@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from snndeploy.artifact import Artifact, load
     from snndeploy.export.nir_file import read_nir, write_nir
     from snndeploy.runs import Run
+    from snndeploy.trains import Agreement, agreement
 
 _HOMES = {
     **dict.fromkeys(("Comparison", "compile", "run", "to_nir", "to_snntorch", "verify"), "snndeploy.api"),
     **dict.fromkeys(("Artifact", "load"), "snndeploy.artifact"),
+    **dict.fromkeys(("Agreement", "agreement"), "snndeploy.trains"),
     "Run": "snndeploy.runs",
     **dict.fromkeys(("read_nir", "write_nir"), "snndeploy.export.nir_file"),
 }
 __all__ = [
+    "Agreement",
     "Artifact",
     "Comparison",
     "Run",
+    "agreement",
     "compile",
     "load",
     "read_nir",

@@ -18,7 +18,10 @@ InputRangeOption = Annotated[
         "--input-range", help="What samples hold: binary, graded:LOW:HIGH (integers) or float:LOW:HIGH (currents)."
     ),
 ]
-Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight, 2 to 15: above 8 two projections carry it.")]
+BITS = typer.Option("--bits", help="Bits of a weight, 2 to 15 (8 by default): above 8 two projections carry it.")
+Bits = Annotated[int, BITS]
+BitsOfNir = Annotated[int | None, BITS]
+DEFAULT_BITS = 8
 Bound = Annotated[str, typer.Option("--bound", help="proven: u cannot wrap; calibrated: on --calibrate plus a margin.")]
 Calibrate = Annotated[
     Path | None, typer.Option("--calibrate", help="An .npz with samples x, for the range of the input.")
@@ -62,15 +65,17 @@ def compile_file(
         raise BadInput(str(path), [lead + problem for problem in error.problems]) from None
 
 
-def read_network(path: Path, input_range: str | None = None, calibrate: Path | None = None) -> Artifact:
-    """A `.snn` file as it is, or a `.nir` file compiled with the default options, its assumptions said."""
+def read_network(path: Path, bits: int | None, input_range: str | None, calibrate: Path | None) -> Artifact:
+    """A `.snn` file as it is, or a `.nir` file compiled with a proven bound, its assumptions said."""
     from snndeploy.artifact import load
 
     if path.suffix != ".nir":
-        if input_range is not None or calibrate is not None:
-            raise BadInput(str(path), "--input-range and --calibrate are for .nir files: this one is compiled already")
+        given = {"--bits": bits, "--input-range": input_range, "--calibrate": calibrate}
+        wrong = [name for name, value in given.items() if value is not None]
+        if wrong:
+            raise BadInput(str(path), f"{' and '.join(wrong)}: for .nir files; this one is compiled already")
         return load(path)
-    artifact = compile_file(path, 8, "proven", input_range, calibrate, None)
+    artifact = compile_file(path, DEFAULT_BITS if bits is None else bits, "proven", input_range, calibrate, None)
     for note in artifact.program.notes:
         say(printable(f"note: {note}"))
     return artifact

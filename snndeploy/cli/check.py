@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snndeploy.cli._files import Bits, Dt, InputRangeOption
+from snndeploy.cli._files import DEFAULT_BITS, Bits, Dt, InputRangeOption
 from snndeploy.cli._output import Json, print_json, print_table
 from snndeploy.errors import BadInput, CheckFailed, Problems, printable
 
@@ -15,7 +15,7 @@ from snndeploy.errors import BadInput, CheckFailed, Problems, printable
 def command(
     graph: Annotated[Path, typer.Argument(help="A .nir file.")],
     target: Annotated[str, typer.Option("--target", help="The chip to check for.")] = "loihi2",
-    bits: Bits = 8,
+    bits: Bits = DEFAULT_BITS,
     input_range: InputRangeOption = None,
     dt: Dt = None,
     as_json: Json = False,

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from snndeploy.cli._files import Bits, Bound, Calibrate, Dt, InputRangeOption, check_suffix, compile_file
+from snndeploy.cli._files import DEFAULT_BITS, Bits, Bound, Calibrate, Dt, InputRangeOption, check_suffix, compile_file
 from snndeploy.cli._output import Json, print_json, say
 
 
 def command(
     graph: Annotated[Path, typer.Argument(help="A .nir file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .snn file to write.")],
-    bits: Bits = 8,
+    bits: Bits = DEFAULT_BITS,
     bound: Bound = "proven",
     input_range: InputRangeOption = None,
     calibrate: Calibrate = None,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from numpy.typing import NDArray
 
@@ -61,6 +60,7 @@ class _Quickstart:
         from snndeploy.files import atomic_write, npz_bytes
         from snndeploy.floats import simulate
         from snndeploy.pictures import spike_raster
+        from snndeploy.trains import identical_trains
 
         with extras():
             import matplotlib  # noqa: F401  (before a minute of training, not after)
@@ -100,6 +100,7 @@ class _Quickstart:
 
         step(7, "write the report")
         pairs = {p.name: (floats[p.name], run.probes[f"{p.name}.spikes"]) for p in artifact.program.populations}
+        trains_kept = {name: identical_trains(a, b) for name, (a, b) in pairs.items()}
         first = {name: (a[0], b[0]) for name, (a, b) in pairs.items()}
         title = f"a test image of a {labels[0]}: prediction {run.predictions[0]}"
         atomic_write(self.folder / "spikes.png", spike_raster(x[0, 0].reshape(8, 8), first, title))
@@ -112,7 +113,7 @@ class _Quickstart:
             },
             "simulator": {"samples": len(x), "steps": int(x.shape[1]), "spikes": int(run.counts.sum())},
             "lava": lava,
-            "trains": {name: identical_share(a, b) for name, (a, b) in pairs.items()},
+            "trains": {name: identical / max(active, 1) for name, (active, identical) in trains_kept.items()},
             "layers": [
                 {"population": r.population, "scale": r.scale, "error": r.error, "bound": r.bound, "proven": r.proven}
                 for r in artifact.program.report
@@ -154,13 +155,6 @@ class _Quickstart:
 
 def step(number: int, text: str) -> None:
     say(f"[{number}/{STEPS}] {text}")
-
-
-def identical_share(floats: NDArray[np.bool_], integers: NDArray[np.bool_]) -> float:
-    """Share of spike trains (sample, neuron) with a spike in either network that are identical in all steps."""
-    active = (floats | integers).any(axis=1)
-    equal = (floats == integers).all(axis=1)
-    return float((equal & active).sum() / max(active.sum(), 1))
 
 
 def _print(summary: dict[str, Any], output: Path) -> None:

@@ -8,7 +8,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from snndeploy.cli._files import Calibrate, InputFile, InputRangeOption, check_suffix, read_network, read_samples
+from snndeploy.cli._files import (
+    BitsOfNir,
+    Calibrate,
+    InputFile,
+    InputRangeOption,
+    check_suffix,
+    read_network,
+    read_samples,
+)
 from snndeploy.cli._output import Json, print_json, print_table, progress, say
 
 
@@ -24,6 +32,7 @@ def command(
         str,
         typer.Option("--probe-view", help="v in a spiking step: 0 as lava reads it, or 128 as a chip's probe does."),
     ] = "lava",
+    bits: BitsOfNir = None,
     input_range: InputRangeOption = None,
     calibrate: Calibrate = None,
     as_json: Json = False,
@@ -33,7 +42,7 @@ def command(
 
     if output is not None:
         check_suffix(output, ".npz")
-    artifact = read_network(network, input_range, calibrate)
+    artifact = read_network(network, bits, input_range, calibrate)
     arrays, labels = read_samples(input)
     samples = len(next(iter(arrays.values())))
     with progress(f"running on {target}", samples) as advance:

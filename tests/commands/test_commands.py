@@ -120,6 +120,49 @@ def test_verify_and_show(shell: Shell) -> None:
     assert max(map(len, shown.stdout.splitlines())) <= 100
 
 
+def test_verify_beside_the_floats(shell: Shell) -> None:
+    assert shell("export", "models:build", "--shape", "4", "-o", "net.nir").returncode == 0
+    verify = ("verify", "net.nir", "--input", "x.npz", "--engine", "fast", "--bits", "14")
+    counted = shell(*verify, "--float", "net.nir", "--steps", "4", "--steps", "10", "--json")
+    assert counted.returncode == 0, counted.stderr
+    rows = json.loads(counted.stdout)["agreement"]
+    assert [(row["population"], row["steps"]) for row in rows] == [("lif_1", 4), ("lif_1", 10)]
+    assert 0 < rows[0]["active"] <= rows[1]["active"]
+    assert all(row["identical"] == row["active"] for row in rows)
+    told = shell(*verify, "--float", "net.nir")
+    assert told.returncode == 0, told.stderr
+    (line,) = (line.split() for line in told.stdout.splitlines() if line.startswith(" lif_1"))
+    assert line == ["lif_1", "10", str(rows[1]["active"]), str(rows[1]["active"]), "100.0", "%"]
+    assert shell.refuses(2, "verify", "small.snn", "--input", "x.npz", "--float", "net.nir") == [
+        "snndeploy: graph: not the one that the artifact was compiled from"
+    ]
+    assert shell.refuses(2, *verify, "--float", "net.nir", "--steps", "11")[-1] == (
+        "snndeploy: steps: expected 1 to 10, found 11"
+    )
+    assert shell.refuses(2, *verify, "--steps", "4") == ["snndeploy: --steps: goes with --float NET.nir"]
+
+
+def test_bits_of_a_nir_file(shell: Shell) -> None:
+    assert shell("export", "models:build", "--shape", "4", "-o", "net.nir").returncode == 0
+    for command in (
+        ("run", "net.nir", "--input", "x.npz"),
+        ("check", "net.nir"),
+        ("verify", "net.nir", "--input", "x.npz"),
+    ):
+        assert shell.refuses(2, *command, "--bits", "16")[-1].endswith("bits: expected 2 to 15, found 16")
+    artifacts = []
+    for bits in ("8", "14"):
+        ran = shell("run", "net.nir", "--input", "x.npz", "--bits", bits, "--json")
+        assert ran.returncode == 0, ran.stderr
+        artifacts.append(json.loads(ran.stdout)["made_by"]["artifact"])
+        compiled = shell("compile", "net.nir", "-o", "net.snn", "--bits", bits, "--json")
+        assert json.loads(compiled.stdout)["sha256"] == artifacts[-1]
+    assert artifacts[0] != artifacts[1]
+    assert shell.refuses(2, "run", "small.snn", "--input", "x.npz", "--bits", "14", "--input-range", "binary") == [
+        "snndeploy: small.snn: --bits and --input-range: for .nir files; this one is compiled already"
+    ]
+
+
 def test_both_targets_give_the_same_spikes(shell: Shell) -> None:
     for target in ("loihi2-sim", "loihi2-lava"):
         done = shell("run", "small.snn", "--input", "x.npz", "-o", f"{target}.npz", "--target", target)
