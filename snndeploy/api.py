@@ -56,6 +56,7 @@ def compile(
 
     `input` says what samples hold: "binary", "graded:LOW:HIGH" (integer payloads) or "float:LOW:HIGH" (currents).
     Without it `calibrate` (samples, steps, *input_shape) tells by its dtype and range; without both it is binary.
+    `bits` are those of a weight, 2 to 15: above 8 two projections carry it, and every neuron has a scale of its own.
     `bound` is "proven" (u cannot wrap for any admitted input) or "calibrated" (on `calibrate` plus a margin).
     Raises BadInput, with all problems together, for what cannot be kept exactly.
     """

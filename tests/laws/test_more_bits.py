@@ -260,6 +260,15 @@ def test_a_convolution_with_an_exponent_is_noted() -> None:
     assert program.notes[-1] == "'a.high': a convolution with an exponent; Lava's has none (lava issue 803)"
 
 
+def test_a_name_that_a_part_needs_is_refused() -> None:
+    populations = (Population("in", (4,), "input"), lif("out", (3,), 0.0))
+    weights = np.random.default_rng(11).normal(0, 1, (3, 4))
+    projections = (Projection("q", "in", "out", weights), Projection("q.low", "in", "out", np.ones((3, 4)), delay=1))
+    with pytest.raises(BadInput) as error:
+        Quantize(14)(Network(populations, projections, ("out",), 1e-4))
+    assert "loihi2: q.low: the name is used twice" in error.value.lines()
+
+
 @pytest.mark.parametrize("bits", [1, 16, -3])
 def test_bits_that_there_are_not(bits: int) -> None:
     with pytest.raises(BadInput) as error:
