@@ -52,10 +52,8 @@ def split(mantissas: Integers, exponent: int, mode: str) -> tuple[Part, ...]:
     sign = -1 if mode == "inhibitory" else 1
     step = mantissa_step(mode, SYNAPSE_BITS)
     low, high = mantissa_range("mixed" if mode == "mixed" else "excitatory", SYNAPSE_BITS)
-    shift, top = 0, sign * mantissas // step * step
-    while top.min(initial=0) < low or top.max(initial=0) > high:
-        shift += 1
-        top = sign * mantissas // (step << shift) * step
+    tops = ((shift, sign * mantissas // (step << shift) * step) for shift in range(SYNAPSE_BITS))
+    shift, top = next((n, top) for n, top in tops if low <= top.min(initial=0) and top.max(initial=0) <= high)
     rest = mantissas - (sign * top << shift)
     if not rest.any():
         return (Part("", sign * top, exponent + shift, mode),)
