@@ -17,6 +17,7 @@ from snndeploy.floats import simulate
 from snndeploy.inputs import payloads
 from snndeploy.runs import all_probes
 from snndeploy.simulators import lava, reference
+from tests.snntorch_spikes import spikes_of
 
 SAMPLES, STEPS = 4, 24
 ZERO = {"reset_mechanism": "zero", "reset_delay": False, "init_hidden": True}
@@ -56,26 +57,6 @@ def power_of_two_model(kinds: tuple[Any, ...], seed: int) -> nn.Sequential:
     return model
 
 
-def snntorch_spikes(model: nn.Sequential, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-    """Spikes of every neuron layer (samples, steps, neurons), in float64, from rest."""
-    model = model.double().eval()
-    trains: list[list[np.ndarray[Any, Any]]] = []
-    for module in model:
-        if hasattr(module, "reset_mem"):
-            module.reset_mem()
-            module.spike_grad = lambda x: (x > 0).to(x.dtype)
-    with torch.no_grad():
-        for t in range(x.shape[1]):
-            signal = torch.from_numpy(x[:, t].astype(np.float64))
-            step = []
-            for module in model:
-                signal = module(signal)
-                if not isinstance(module, nn.Linear):
-                    step.append(signal.numpy() > 0)
-            trains.append(step)
-    return [np.stack([step[layer] for step in trains], axis=1) for layer in range(len(trains[0]))]
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_float_reference_and_lava_agree(name: str) -> None:
     model = power_of_two_model(NETWORKS[name], seed=len(name))
@@ -91,7 +72,7 @@ def test_float_reference_and_lava_agree(name: str) -> None:
     run = snndeploy.run(artifact, x, probes=probes)
     in_lava = snndeploy.run(artifact, x, probes=probes, target="loihi2-lava")
     floats = simulate(lower(graph), x)
-    for layer, expected in zip(program.populations, snntorch_spikes(model, x), strict=True):
+    for layer, expected in zip(program.populations, spikes_of(model, x).values(), strict=True):
         assert expected.any()
         for found in (floats[layer.name], run.probes[f"{layer.name}.spikes"], in_lava.probes[f"{layer.name}.spikes"]):
             np.testing.assert_array_equal(found, expected)
