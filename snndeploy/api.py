@@ -7,16 +7,17 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from snndeploy import __version__
 from snndeploy.artifact import Artifact
-from snndeploy.errors import BadInput
-from snndeploy.inputs import Samples, payloads
+from snndeploy.errors import BadInput, Problems
+from snndeploy.inputs import Samples, by_name, payloads
 from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time, read_outs
 from snndeploy.simulators import engine_of, engines
 from snndeploy.targets.loihi2.place import place
-from snndeploy.targets.loihi2.quantize import InputRange, Quantize
+from snndeploy.targets.loihi2.quantize import Quantize
+from snndeploy.targets.loihi2.ranges import BINARY, InputRange, Ranges, said, told
 
 if TYPE_CHECKING:
     import nir
@@ -49,13 +50,14 @@ def compile(
     bits: int = 8,
     bound: str = "proven",
     input: str | None = None,
-    calibrate: ArrayLike | None = None,
+    calibrate: Samples | None = None,
     dt: float | None = None,
 ) -> Artifact:
     """Lower, quantize and place a NIR graph for Loihi 2.
 
     `input` says what samples hold: "binary", "graded:LOW:HIGH" (integer payloads) or "float:LOW:HIGH" (currents).
-    Without it `calibrate` (samples, steps, *input_shape) tells by its dtype and range; without both it is binary.
+    Without it `calibrate` (samples, steps, *input_shape), for several inputs a mapping of such by their names, tells by
+    dtype and range what each holds; without both it is binary.
     `bits` are those of a weight, 2 to 15: above 8 two projections carry it, and every neuron has a scale of its own.
     `bound` is "proven" (u cannot wrap for any admitted input) or "calibrated" (on `calibrate` plus a margin).
     Raises BadInput, with all problems together, for what cannot be kept exactly.
@@ -64,35 +66,17 @@ def compile(
     from snndeploy.export.lower import lower
 
     network = lower(graph, dt)
-    data = None if calibrate is None else np.asarray(calibrate, dtype=np.float64)
-    quantize = Quantize(bits, bound, input_range(input, calibrate))
-    program = dataclasses.replace(quantize(network, data), source=fingerprint(graph))
+    ranges: Ranges = input_range(input)
+    if input is None and calibrate is not None:
+        ranges = told(by_name([p.name for p in network.inputs()], calibrate, Problems("calibrate")))
+    program = Quantize(bits, bound, ranges)(network, calibrate)
+    program = dataclasses.replace(program, source=fingerprint(graph))
     return Artifact(program, place(program))
 
 
-def input_range(text: str | None, calibrate: ArrayLike | None = None) -> InputRange:
-    """What the samples of an input hold, from `text` or else from calibration data. Raises BadInput."""
-    if text is None:
-        return InputRange() if calibrate is None else _range_of(np.asarray(calibrate))
-    kind, *ends = text.split(":")
-    try:
-        if kind == "binary" and not ends:
-            return InputRange()
-        low, high = map(float, ends)
-        if kind in ("graded", "float"):
-            return InputRange(kind, low, high)
-    except ValueError:
-        pass
-    raise BadInput("input", f"expected binary, graded:LOW:HIGH or float:LOW:HIGH, found {text!r}")
-
-
-def _range_of(data: NDArray[Any]) -> InputRange:
-    if data.size == 0 or data.dtype.kind not in "buif" or not np.isfinite(data).all():
-        raise BadInput("calibrate", f"expected finite numbers, found {data.dtype} of shape {data.shape}")
-    if data.dtype.kind == "f":
-        return InputRange("float", float(min(data.min(), 0)), float(max(data.max(), 0)))
-    low, high = min(int(data.min()), 0), max(int(data.max()), 0)
-    return InputRange() if (low, high) in ((0, 0), (0, 1)) else InputRange("graded", low, high)
+def input_range(text: str | None) -> InputRange:
+    """What the samples of the inputs hold, as `text` says it; binary without one. Raises BadInput."""
+    return BINARY if text is None else said(text)
 
 
 def run(

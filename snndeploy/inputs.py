@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,20 @@ ROUNDED_TOGETHER = 64  # samples of floats: bounds the memory, changes no value
 Samples = ArrayLike | Mapping[str, ArrayLike]
 
 
-def by_name(program: Program, x: Samples) -> dict[str, NDArray[Any]]:
-    """The samples by the name of their input; an array alone, or one named `x`, is for the only input."""
-    names = [entry.name for entry in program.user_inputs()]
+def by_name(names: Sequence[str], x: Samples, problems: Problems) -> dict[str, NDArray[Any]]:
+    """The samples of the inputs `names`; an array alone, or one named `x`, is for the only input.
+
+    Raises BadInput for other names; adds to `problems` other numbers of samples or steps.
+    """
     arrays = x if isinstance(x, Mapping) else {"x": x}
     if len(names) == 1 and set(arrays) == {"x"}:
         arrays = {names[0]: arrays["x"]}
-    return {name: np.asarray(array) for name, array in arrays.items()}
+    problems.require(set(arrays) == set(names), "", f"expected samples for {sorted(names)}, found {sorted(arrays)}")
+    problems.raise_if_any()
+    found = {name: np.asarray(array) for name, array in arrays.items()}
+    lengths = sorted({array.shape[:2] for array in found.values()})
+    problems.require(len(lengths) == 1, "", f"the inputs differ in samples and steps: {lengths}")
+    return found
 
 
 def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, NDArray[Any]]:
@@ -33,15 +40,11 @@ def payloads(program: Program, x: Samples, where: str = "input") -> dict[str, ND
     scale. Raises BadInput where shape, kind or range is not the program's.
     """
     problems = Problems(where)
-    arrays = by_name(program, x)
     inputs = {entry.name: entry for entry in program.user_inputs()}
-    problems.require(set(arrays) == set(inputs), "", f"expected samples for {sorted(inputs)}, found {sorted(arrays)}")
-    problems.raise_if_any()
-    lengths = {array.shape[:2] for array in arrays.values()}
-    problems.require(len(lengths) == 1, "", f"the inputs differ in samples and steps: {sorted(lengths)}")
+    arrays = by_name(list(inputs), x, problems)
     sent = {name: _payloads_of(inputs[name], array, problems) for name, array in arrays.items()}
     problems.raise_if_any()
-    samples, steps = next(iter(lengths))
+    samples, steps = next(iter(arrays.values())).shape[:2]
     one = np.broadcast_to(np.ones(1, np.int8), (samples, steps, 1))
     sent.update({entry.name: one for entry in program.inputs if entry.kind == "one"})
     return sent

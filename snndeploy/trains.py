@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snndeploy.artifact import Artifact
-from snndeploy.errors import BadInput
+from snndeploy.errors import BadInput, Problems
 from snndeploy.inputs import Samples, by_name, payloads
 
 if TYPE_CHECKING:
@@ -72,13 +72,12 @@ def agreement(
     wrong = [count for count in steps if not 1 <= count <= length]
     if wrong:
         raise BadInput("steps", f"expected 1 to {length}, found {wrong[0]}")
+    arrays = by_name([entry.name for entry in program.user_inputs()], x, Problems(where))
     network = lower(graph, program.dt)
     spiking = [p.name for p in network.populations if p.neuron == "lif"]
     counts = {(name, count): np.zeros(2, int) for count in steps or (length,) for name in spiking}
     for first in range(0, samples, TOGETHER):
-        some: dict[str, NDArray[Any]] = {
-            name: values[first : first + TOGETHER] for name, values in by_name(program, x).items()
-        }
+        some: dict[str, NDArray[Any]] = {name: values[first : first + TOGETHER] for name, values in arrays.items()}
         floats = simulate(network, some)
         found = run(artifact, some, probes=[f"{name}.spikes" for name in spiking], where=where)
         for name, count in counts:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from snndeploy.artifact import Artifact
 from snndeploy.cli._output import say
 from snndeploy.errors import BadInput, printable
+
+if TYPE_CHECKING:
+    import nir
 
 InputRangeOption = Annotated[
     str | None,
@@ -24,18 +28,24 @@ BitsOfNir = Annotated[int | None, BITS]
 DEFAULT_BITS = 8
 Bound = Annotated[str, typer.Option("--bound", help="proven: u cannot wrap; calibrated: on --calibrate plus a margin.")]
 Calibrate = Annotated[
-    Path | None, typer.Option("--calibrate", help="An .npz with samples x, for the range of the input.")
+    Path | None, typer.Option("--calibrate", help="An .npz as of --input, for the range of the inputs.")
 ]
 Dt = Annotated[float | None, typer.Option("--dt", help="Time step in seconds, for a graph that does not say.")]
-InputFile = Annotated[Path, typer.Option("--input", help="An .npz with x (samples, steps, *input shape), maybe y.")]
+InputFile = Annotated[
+    Path,
+    typer.Option(
+        "--input",
+        help="An .npz with x (samples, steps, *input shape), or one such for each input; maybe labels y.",
+    ),
+]
 
 
-def read_samples(path: Path) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
-    """The samples of an input file by name, and its labels `y` if it has any."""
+def read_samples(path: Path, inputs: Collection[str]) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
+    """The samples of an input file by name, and its labels `y`, if it has any and none of `inputs` is named so."""
     from snndeploy.files import read_npz
 
     arrays = read_npz(path)
-    labels = arrays.pop("y", None)
+    labels = None if "y" in inputs else arrays.pop("y", None)
     if not arrays:
         raise BadInput(str(path), "expected an array x of shape (samples, steps, *input_shape), found none")
     samples = len(next(iter(arrays.values()))) if next(iter(arrays.values())).ndim else 0
@@ -51,18 +61,22 @@ def compile_file(
     from snndeploy.api import compile
     from snndeploy.export.nir_file import read_nir
 
-    data = None
-    if calibrate is not None:
-        arrays, _ = read_samples(calibrate)
-        if "x" not in arrays:
-            raise BadInput(str(calibrate), f"expected an array x, found {sorted(arrays)}")
-        data = arrays["x"]
     graph = read_nir(path)
+    data = None if calibrate is None else read_samples(calibrate, _input_names(graph))[0]
     try:
         return compile(graph, bits=bits, bound=bound, input=input_range, calibrate=data, dt=dt)
     except BadInput as error:
         lead = f"{error.where}: " if error.where else ""
         raise BadInput(str(path), [lead + problem for problem in error.problems]) from None
+
+
+def _input_names(graph: nir.NIRGraph) -> list[str]:
+    """The names that the inputs of `graph` have in a program."""
+    import nir
+
+    from snndeploy.export.names import legal
+
+    return [legal(name, "Input") for name, node in graph.nodes.items() if isinstance(node, nir.Input)]
 
 
 def read_network(path: Path, bits: int | None, input_range: str | None, calibrate: Path | None) -> Artifact:

@@ -43,7 +43,7 @@ def command(
     if output is not None:
         check_suffix(output, ".npz")
     artifact = read_network(network, bits, input_range, calibrate)
-    arrays, labels = read_samples(input)
+    arrays, labels = read_samples(input, [entry.name for entry in artifact.program.user_inputs()])
     samples = len(next(iter(arrays.values())))
     with progress(f"running on {target}", samples) as advance:
         answer = run(

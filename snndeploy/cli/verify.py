@@ -43,7 +43,7 @@ def command(
     if steps and floats is None:
         raise BadInput("--steps", "goes with --float NET.nir")
     artifact = read_network(network, bits, input_range, calibrate)
-    arrays, _ = read_samples(input)
+    arrays, _ = read_samples(input, [entry.name for entry in artifact.program.user_inputs()])
     kept = []
     if floats is not None:
         graph = read_nir(floats)

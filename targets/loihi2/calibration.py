@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from snndeploy.errors import Problems
 from snndeploy.floats import simulate
+from snndeploy.inputs import Samples, by_name
 from snndeploy.network import Floats, Network
+from snndeploy.targets.loihi2.ranges import InputRange
 
 MARGIN = 0.25  # added to what is seen, for inputs that were not seen
 
@@ -20,10 +23,31 @@ class Peaks(NamedTuple):
     fall: Floats
 
 
-def peaks(network: Network, x: NDArray[np.float64]) -> dict[str, Peaks]:
-    """The peaks of each population, whose resets are to zero, on `x` (samples, steps, *input_shape)."""
-    sent = {**simulate(network, x), network.inputs()[0].name: x}
-    samples, steps = x.shape[:2]
+def samples_of(
+    network: Network, given: Samples, ranges: Mapping[str, InputRange], problems: Problems
+) -> dict[str, Floats]:
+    """The calibration samples of each input: (samples, steps, *input_shape), in its range.
+
+    Raises BadInput, with all problems together, where they do not fit the network.
+    """
+    arrays = by_name([p.name for p in network.inputs()], given, problems)
+    problems.raise_if_any()
+    for p in network.inputs():
+        x, held = arrays[p.name], ranges[p.name]
+        shape = ", ".join(("samples", "steps", *map(str, p.shape)))
+        fits = x.ndim >= 2 and x.shape[2:] == p.shape and x.size > 0
+        good = problems.require(fits, p.name, f"expected ({shape}), found {x.shape}")
+        if good and problems.require(x.dtype.kind in "buif", p.name, f"expected numbers, found {x.dtype}"):
+            inside = (x >= held.low) & (x <= held.high)
+            problems.require_all(x, inside, p.name, f"expected {held.low:g} to {held.high:g}")
+    problems.raise_if_any()
+    return {name: x.astype(np.float64) for name, x in arrays.items()}
+
+
+def peaks(network: Network, x: Mapping[str, Floats]) -> dict[str, Peaks]:
+    """The peaks of each population, whose resets are to zero; `x` is (samples, steps, *input_shape) by input."""
+    sent = {**simulate(network, x), **x}
+    samples, steps = next(iter(x.values())).shape[:2]
     found = {}
     for p in network.populations:
         if p.neuron == "input":

@@ -10,22 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snndeploy.errors import BadInput, Problems, shortened
+from snndeploy.inputs import Samples
 from snndeploy.integers import DECAY_BITS, SYNAPTIC_DECAY_OFFSET
 from snndeploy.network import Network, Population
 from snndeploy.network import Projection as FloatProjection
-from snndeploy.program import MAX_PAYLOAD_BITS, Input, LayerReport, Program, Projection
+from snndeploy.program import Input, LayerReport, Program, Projection
 from snndeploy.program import Population as IntegerPopulation
 from snndeploy.targets.loihi2 import limits
 from snndeploy.targets.loihi2.bounds import exact_sum, largest, largest_currents, may_saturate, summed
-from snndeploy.targets.loihi2.calibration import Peaks, peaks
+from snndeploy.targets.loihi2.calibration import Peaks, peaks, samples_of
 from snndeploy.targets.loihi2.equalize import equalized
+from snndeploy.targets.loihi2.ranges import BINARY, InputRange, Ranges, choices
 from snndeploy.targets.loihi2.scale import Afferent, Fit, Layer, fit
 from snndeploy.targets.loihi2.timing import Timing, timing
 from snndeploy.targets.loihi2.weights import MAX_BITS, SYNAPSE_BITS
 
 UNLEAKED = 256  # steps that an integrator without a leak has room for, whatever comes; more cost bits of its weights
 ROUNDING = 2.0**-5  # relative: what rounding weights, bias and decays can add to the bound on v, for most
-PAYLOAD_BITS = range(1, 13)  # tried for float inputs; more bits than 12 leave no room for 8-bit weights
 ADVICE = {
     "subtract": 'train with reset_mechanism="zero", reset_delay=False',
     "subtract-next": 'train with reset_mechanism="zero", reset_delay=False',
@@ -35,43 +36,36 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class InputRange:
-    """What a user's samples hold. `kind`: binary (0 or 1), graded (integers low..high), float (currents low..high)."""
-
-    kind: str = "binary"
-    low: float = 0.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True)
 class Quantize:
-    """The options of the quantizer: weight bits, bound on u (`proven` or `calibrated`), and the range of the input."""
+    """The options of the quantizer: weight bits, bound on u (`proven` or `calibrated`), and the range of the inputs."""
 
     bits: int = 8
     bound: str = "proven"
-    input: InputRange = InputRange()
+    input: Ranges = BINARY
 
-    def __call__(self, network: Network, calibration: NDArray[np.float64] | None = None) -> Program:
+    def __call__(self, network: Network, calibration: Samples | None = None) -> Program:
         """The integers of a network. `calibration` (samples, steps, *input_shape) serves `bound="calibrated"`.
+
+        For several inputs it is a mapping of such by their names.
 
         Raises BadInput, with all problems together, where Loihi 2 has no such neuron or no room.
         """
         self.check()
         problems = Problems("calibrate")
         problems.require(self.bound == "proven" or calibration is not None, "", "a calibrated bound needs data")
-        if calibration is not None:
-            self._check_calibration(network.inputs()[0], calibration, problems)
         problems.raise_if_any()
+        ranges = self._ranges(network)
+        samples = None if calibration is None else samples_of(network, calibration, ranges, problems)
         _check_neurons(network)
         times = timing(network)
         seen: Mapping[str, Peaks] = {}
-        if self.bound == "calibrated" and calibration is not None:
-            seen = peaks(network, calibration)
+        if self.bound == "calibrated" and samples is not None:
+            seen = peaks(network, samples)
             for name, (current, _) in seen.items():
                 problems.require(bool(current.any()), name, "the data bring no current here, so they bound nothing")
             problems.raise_if_any()
         programs, refusals = [], []
-        for inputs in self._inputs(network):
+        for inputs in choices(network.inputs(), ranges):
             try:
                 programs.append(_quantize(network, times, inputs, self, seen))
             except BadInput as refusal:  # another number of payload bits may fit
@@ -88,38 +82,19 @@ class Quantize:
         problems.require(
             self.bound in ("proven", "calibrated"), "bound", f"expected proven or calibrated, found {self.bound!r}"
         )
-        kind, low, high = self.input.kind, self.input.low, self.input.high
-        problems.require(
-            kind in ("binary", "graded", "float"), "input", f"expected binary, graded or float, found {kind!r}"
-        )
-        problems.require(
-            math.isfinite(low) and math.isfinite(high) and low < high,
-            "input",
-            f"expected a range low < high, found {low:g} to {high:g}",
-        )
-        most = 2**MAX_PAYLOAD_BITS
-        whole = kind != "graded" or (abs(low) < most and abs(high) < most and low % 1 == 0 and high % 1 == 0)
-        limit = f"a graded input has integers of at most {MAX_PAYLOAD_BITS} bits"
-        problems.require(whole, "input", f"{limit}, found {low:g} to {high:g}")
+        ranges = {"input": self.input} if isinstance(self.input, InputRange) else self.input
+        for place, samples in ranges.items():
+            samples.check(place, problems)
         problems.raise_if_any()
 
-    def _check_calibration(self, entry: Population, x: NDArray[np.float64], problems: Problems) -> None:
-        shape = ", ".join(("samples", "steps", *map(str, entry.shape)))
-        fits = x.ndim >= 2 and x.shape[2:] == entry.shape and x.size > 0
-        if problems.require(fits, entry.name, f"expected ({shape}), found {x.shape}"):
-            inside = (x >= self.input.low) & (x <= self.input.high)
-            problems.require_all(x, inside, entry.name, f"expected {self.input.low:g} to {self.input.high:g}")
-
-    def _inputs(self, network: Network) -> list[list[Input]]:
-        """The inputs of a program; for float inputs one choice for each number of payload bits."""
-        kind, low, high = self.input.kind, self.input.low, self.input.high
-        entries = network.inputs()
-        if kind == "binary":
-            return [[Input(p.name, p.shape) for p in entries]]
-        if kind == "graded":
-            return [[Input(p.name, p.shape, "graded", int(low), int(high)) for p in entries]]
-        scales = [(2**bits - 1) / max(abs(low), abs(high)) for bits in PAYLOAD_BITS]
-        return [[Input(p.name, p.shape, "float", round(low * s), round(high * s), s) for p in entries] for s in scales]
+    def _ranges(self, network: Network) -> dict[str, InputRange]:
+        """What the samples of each input hold."""
+        names = [p.name for p in network.inputs()]
+        if isinstance(self.input, InputRange):
+            return dict.fromkeys(names, self.input)
+        if set(names) != set(self.input):
+            raise BadInput("input", f"expected ranges for {sorted(names)}, found {sorted(self.input)}")
+        return dict(self.input)
 
 
 def _check_neurons(network: Network) -> None:
@@ -175,7 +150,7 @@ def _quantize(
             )
             continue
         du, dv = decays(p)
-        total_error += best.error + (_payload_error(layer, messages) if options.input.kind == "float" else 0.0)
+        total_error += best.error + _payload_error(layer, messages)
         populations.append(_population(p, best, du, dv, times.starts[p.name]))
         projections += _projections(best, p.name, messages)
         report.append(_report(p, layer, best, unbounded))
@@ -256,7 +231,8 @@ def _built_in_name(network: Network) -> str:
 
 def _payload_error(layer: Layer, messages: Mapping[str, Input]) -> float:
     """Mean square of what rounding float inputs to payloads does to the currents: a twelfth of a step squared."""
-    return math.fsum(exact_sum(a.totals(a.weights**2)) for a in layer.afferents if a.projection.source in messages) / 12
+    floats = {name for name, entry in messages.items() if entry.kind == "float"}
+    return math.fsum(exact_sum(a.totals(a.weights**2)) for a in layer.afferents if a.projection.source in floats) / 12
 
 
 def _population(

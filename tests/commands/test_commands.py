@@ -20,6 +20,7 @@ from tests.programs import small_artifact
 ROOT = Path(__file__).parents[2]
 MODEL = """
 import snntorch as snn
+import torch
 from torch import nn
 
 def build():
@@ -27,6 +28,19 @@ def build():
 
 def default_reset():
     return nn.Sequential(nn.Linear(4, 5), snn.Leaky(beta=0.5, init_hidden=True))
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 5), nn.Linear(3, 5)
+        self.lif = snn.Leaky(beta=0.5, threshold=0.5, reset_mechanism="zero", init_hidden=True)
+
+    def forward(self, x, y):
+        return self.lif(self.a(x) + self.b(y))
+
+def two_inputs():
+    torch.manual_seed(0)
+    return Two()
 
 def no_model():
     return 3
@@ -321,3 +335,25 @@ def test_version(shell: Shell) -> None:
     from snndeploy import __version__
 
     assert shell("--version").stdout.strip() == __version__
+
+
+def test_two_inputs_from_one_file(shell: Shell) -> None:
+    """Their names are those of forward, `y` too: labels are only where no input has that name."""
+    draw = np.random.default_rng(0)
+    x, y = (draw.random((4, 10, 4)) < 0.5).astype(np.int8), draw.random((4, 10, 3))
+    np.savez(shell.folder / "both.npz", x=x, y=y)
+    assert shell("export", "models:two_inputs", "--shape", "4,3", "-o", "net.nir").returncode == 0
+    for bound in ("proven", "calibrated"):
+        words = ("--calibrate", "both.npz", "--bound", bound, "-o", "net.snn", "--json")
+        compiled = shell("compile", "net.nir", *words)
+        assert compiled.returncode == 0, compiled.stderr
+        assert json.loads(compiled.stdout)["layers"][0]["proven"] == (bound == "proven")
+        ran = shell("run", "net.snn", "--input", "both.npz", "--json")
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stdout)["spikes"] > 0
+        assert json.loads(ran.stdout)["accuracy"] is None
+        assert shell("verify", "net.snn", "--input", "both.npz", "--engine", "fast").returncode == 0
+    np.savez(shell.folder / "one.npz", x=x)
+    assert shell.refuses(2, "compile", "net.nir", "--calibrate", "one.npz", "-o", "net.snn") == [
+        "snndeploy: net.nir: calibrate: expected samples for ['x', 'y'], found ['x']"
+    ]
