@@ -6,6 +6,7 @@ the reference's. Where the parameters are powers of two, the integers spike as t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from snndeploy.export.nir_file import read_nir, write_nir
 from snndeploy.floats import simulate
 from snndeploy.inputs import payloads
 from snndeploy.network import Network
-from snndeploy.runs import all_probes, in_sample_time
+from snndeploy.runs import all_probes
 from snndeploy.simulators import fast, lava, reference
 from tests.conformance.conftest import RunLava
 from tests.conformance.structures import STRUCTURES, Loop, leaky
@@ -85,13 +86,14 @@ class Case:
         return lava.Job(program, payloads(program, self.x), all_probes(program))
 
 
-Cases = dict[tuple[str, str], Case]
+CaseOf = Callable[[str, str], Case]
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+def case_of(tmp_path_factory: pytest.TempPathFactory) -> CaseOf:
+    """`case` of a structure and a kind of weights, made once."""
     path = tmp_path_factory.mktemp("structures") / "model.nir"
-    return {(name, weights): case(name, weights, path) for name in STRUCTURES for weights in WEIGHTS}
+    return functools.cache(lambda name, weights: case(name, weights, path))
 
 
 def case(name: str, weights: str, path: Path) -> Case:
@@ -105,16 +107,10 @@ def case(name: str, weights: str, path: Path) -> Case:
     return Case(network, snndeploy.compile(graph), x, spikes_of(model, *x.values()))
 
 
-@pytest.fixture(scope="module")
-def answers(cases: Cases, run_lava: RunLava) -> dict[tuple[str, str], dict[str, NDArray[Any]]]:
-    """What Lava says, all of it in one worker."""
-    return dict(zip(cases, run_lava([case.job() for case in cases.values()]), strict=True))
-
-
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_the_float_network_spikes_as_the_model(name: str, weights: str, cases: Cases) -> None:
-    case = cases[name, weights]
+def test_the_float_network_spikes_as_the_model(name: str, weights: str, case_of: CaseOf) -> None:
+    case = case_of(name, weights)
     found = simulate(case.network, case.x)
     assert found.keys() == case.spikes.keys()
     for population, expected in case.spikes.items():
@@ -126,42 +122,38 @@ def test_the_float_network_spikes_as_the_model(name: str, weights: str, cases: C
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_projections_keep_their_kinds_and_paths_are_balanced(name: str, cases: Cases) -> None:
-    program = cases[name, "powers-of-two"].artifact.program
+def test_projections_keep_their_kinds_and_paths_are_balanced(name: str, case_of: CaseOf) -> None:
+    program = case_of(name, "powers-of-two").artifact.program
     assert {f"{q.name} {q.kind} {q.delay}" for q in program.projections} == STRUCTURES[name].projections
     starts = {end.name: end.start for end in (*program.inputs, *program.populations)}
     assert starts[program.outputs[0]] == max(starts.values())
 
 
-@pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_the_engines_are_equal(
-    name: str, weights: str, cases: Cases, answers: dict[tuple[str, str], dict[str, NDArray[Any]]]
-) -> None:
-    case, job = cases[name, weights], cases[name, weights].job()
-    expected = reference.simulate(job.program, job.payloads, job.probes)
-    of_fast = fast.simulate(job.program, job.payloads, job.probes)
-    for engine, found in (("fast", of_fast), ("lava", answers[name, weights])):
-        comparison = compared(case.artifact, engine, expected, found)
-        assert comparison.first == ""
-        assert comparison.values_compared >= 3 * SAMPLES * STEPS * sum(p.size for p in job.program.populations)
-
-
-@pytest.mark.parametrize("name", STRUCTURES)
-def test_exact_integers_spike_as_the_model_in_every_step(
-    name: str, cases: Cases, answers: dict[tuple[str, str], dict[str, NDArray[Any]]]
-) -> None:
-    case = cases[name, "powers-of-two"]
+def test_exact_integers_spike_as_the_model_in_every_step(name: str, case_of: CaseOf) -> None:
+    case = case_of(name, "powers-of-two")
     program = case.artifact.program
     assert all(row.error == 0 for row in program.report), "the integers are not exact"
+    run = snndeploy.run(case.artifact, case.x, probes=[f"{p.name}.spikes" for p in program.populations])
     for population, expected in case.spikes.items():
-        probe = f"{population}.spikes"
-        found = in_sample_time(program, probe, answers[name, "powers-of-two"][probe], STEPS)
-        np.testing.assert_array_equal(found, expected, err_msg=population)
+        np.testing.assert_array_equal(run.probes[f"{population}.spikes"], expected, err_msg=population)
 
 
-def test_the_second_output_is_in_every_run(cases: Cases) -> None:
-    case = cases["two outputs", "powers-of-two"]
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_engines_are_equal(name: str, case_of: CaseOf, run_lava: RunLava) -> None:
+    cases = [case_of(name, weights) for weights in WEIGHTS]
+    jobs = [case.job() for case in cases]
+    for case, job, of_lava in zip(cases, jobs, run_lava(jobs), strict=True):
+        expected = reference.simulate(job.program, job.payloads, job.probes)
+        of_fast = fast.simulate(job.program, job.payloads, job.probes)
+        for engine, found in (("fast", of_fast), ("lava", of_lava)):
+            comparison = compared(case.artifact, engine, expected, found)
+            assert comparison.first == ""
+            assert comparison.values_compared >= 3 * SAMPLES * STEPS * sum(p.size for p in job.program.populations)
+
+
+def test_the_second_output_is_in_every_run(case_of: CaseOf) -> None:
+    case = case_of("two outputs", "powers-of-two")
     assert case.artifact.program.outputs == ("c", "a")
     run = snndeploy.run(case.artifact, case.x)
     np.testing.assert_array_equal(run.spikes, case.spikes["c"])
