@@ -176,14 +176,15 @@ def sum_then_conv() -> nn.Module:
     return made(forward, **layers, a=leaky(), b=leaky())
 
 
-@structure("average pooling before a matrix", "input-a conv 0, a-b dense 0", IMAGE)
+@structure("average pooling behind a convolution and before a matrix", "input-a conv 0, a-b dense 0", IMAGE)
 def average_then_dense() -> nn.Module:
     return sequential(
-        conv_a=nn.Conv2d(2, 3, 3),
+        conv_a=nn.Conv2d(2, 3, 3, padding=1),
+        pool_a=nn.AvgPool2d(2),
         a=leaky(),
-        pool=nn.AvgPool2d(2),
+        pool_b=nn.AvgPool2d(2),
         flatten=nn.Flatten(),
-        fc=nn.Linear(27, 6),
+        fc=nn.Linear(12, 6),
         b=leaky(),
     )
 
