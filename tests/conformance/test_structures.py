@@ -131,7 +131,7 @@ def test_projections_keep_their_kinds_and_paths_are_balanced(name: str, case_of:
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_exact_integers_spike_as_the_model_in_every_step(name: str, case_of: CaseOf) -> None:
-    """Decays are rounded below the last bit of v, which is too little to change a spike of these."""
+    """A decay rounds v to its last bit: that is too little to change a spike of these."""
     case = case_of(name, "powers-of-two")
     program = case.artifact.program
     assert all(row.error == 0 for row in program.report), "the integers are not exact"
