@@ -87,7 +87,7 @@ class Projection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", frozen_array(self.weights, np.float64))
-        extra = {name: frozen_array(array, np.int32) for name, array in self.extra.items()}
+        extra = {key: frozen_array(array, np.int32, f"{self.name}.{key}") for key, array in self.extra.items()}
         object.__setattr__(self, "extra", frozen_mapping(extra))
 
 

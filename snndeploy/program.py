@@ -73,7 +73,10 @@ class Population:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        parameters = {k: frozen_array(np.broadcast_to(v, self.shape), np.int32) for k, v in self.parameters.items()}
+        name, shape = self.name, self.shape
+        parameters = {
+            k: frozen_array(np.broadcast_to(v, shape), np.int32, f"{name}.{k}") for k, v in self.parameters.items()
+        }
         object.__setattr__(self, "parameters", frozen_mapping(parameters))
 
     @property
@@ -109,8 +112,8 @@ class Projection:
     extra: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", frozen_array(self.weights, np.int32))
-        extra = {name: frozen_array(array, np.int32) for name, array in self.extra.items()}
+        object.__setattr__(self, "weights", frozen_array(self.weights, np.int32, f"{self.name}.weights"))
+        extra = {key: frozen_array(array, np.int32, f"{self.name}.{key}") for key, array in self.extra.items()}
         object.__setattr__(self, "extra", frozen_mapping(extra))
 
 

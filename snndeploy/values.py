@@ -16,9 +16,18 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 T = TypeVar("T")
 
 
-def frozen_array(values: Any, dtype: DTypeLike) -> NDArray[Any]:
-    """A read-only copy of `values`, C-contiguous, of the given dtype."""
-    array = np.array(values, dtype=dtype, order="C")
+def frozen_array(values: Any, dtype: DTypeLike, place: str = "") -> NDArray[Any]:
+    """A read-only copy of `values`, C-contiguous, of the given dtype.
+
+    Raises BadInput at `place` where they are to be integers of that dtype and are none: 80.7, NaN, 2**32.
+    """
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore"):
+        array = np.array(given, dtype=dtype, order="C")
+    if array.dtype.kind == "i" and array.dtype != given.dtype:
+        problems = Problems("")
+        problems.require_all(given, given == array, place, f"expected integers of {8 * array.itemsize} bits")
+        problems.raise_if_any()
     array.setflags(write=False)
     return array
 
