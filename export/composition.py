@@ -28,6 +28,9 @@ ENDS = (nir.Output, *nir_neurons.CLASSES)
 MAX_WEIGHTS = 2**24  # of one matrix that is made, which is dense: 128 MiB of float64
 MAX_ALL_WEIGHTS = 2**27  # of all matrices of a graph: 1 GiB of float64, as much as a file may hold
 MAX_WORK = 2**31  # multiplications in products: about two seconds
+MAX_VALUES = 2**24  # of all populations, and of all that convolutions, pools and Scales make: 128 MiB a parameter
+MAX_KERNELS = 2**28  # places of kernels times values that they make: quantizing so many takes about four seconds
+PLACE = 2**13  # values: what a place of a kernel costs at least
 TERM = 2**12  # weights: what a matrix costs at least, so that there are at most 2**15 of them
 LOOP = 2**12  # multiplications: what one of the outer products costs at least that a product is made of
 IDENTITY, GIVEN, MADE, LISTED = range(4)  # LISTED: a convolution or single synapses, which `linear` counts
@@ -62,6 +65,25 @@ def stateless_order(graph: nir.NIRGraph, problems: Problems) -> list[str]:
         problems.add(loops.shown(loops.cycle(left, edges)), "a loop without a neuron; put a neuron into the loop")
         problems.raise_if_any()
     return order
+
+
+def check_sizes(shapes: Collection[tuple[int, ...]], problems: Problems) -> None:
+    """Report a graph of more values than memory has room for. Raises BadInput."""
+    values = sum(map(math.prod, shapes))
+    problems.require(values <= MAX_VALUES, "", f"its nodes hold {values} values, at most {MAX_VALUES} fit")
+    problems.raise_if_any()
+
+
+def check_kernels(maps: Collection[tuple[str, Linear]], problems: Problems) -> None:
+    """Report convolutions whose kernels have too many places: sums go through them one by one. Raises BadInput."""
+    convs = [(name, own.weights.shape[2:], own.target) for name, own in maps if own.kind == "conv"]
+    costs = [math.prod(kernel) * (PLACE + math.prod(target)) for _, kernel, target in convs]
+    if sum(costs) > MAX_KERNELS:
+        name, kernel, target = convs[costs.index(max(costs))]
+        text = f"its kernel has {' x '.join(map(str, kernel))} places, for {math.prod(target)} values"
+        text += f": adding them up, with the graph's other kernels, takes more than {MAX_KERNELS} steps, the limit"
+        problems.add(name, f"{text}; use smaller kernels: one that covers its whole source is a Linear")
+    problems.raise_if_any()
 
 
 def check(
@@ -137,6 +159,8 @@ def check(
                 if steps == 0 and not (assume and origin == name):
                     edges.add((origin, name))
         costs.raise_if_too_high()
+    check_sizes([own.target for own in maps.values()], problems)
+    check_kernels(maps.items(), problems)
     _check_loops(edges, assume, problems)
     return maps
 

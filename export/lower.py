@@ -22,6 +22,7 @@ from snndeploy.export.inline import inline
 from snndeploy.export.linear import Budget, Linear, added, applied, between, composed, diagonal, identity
 from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
+from snndeploy.export.nir_shapes import ELEMENTWISE
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
@@ -62,6 +63,9 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     step = _time_step(said, dt, problems, notes)
     _check_structure(graph, problems)
     problems.raise_if_any()
+    shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
+    composition.check_sizes(shapes.values(), problems)
+    notes += _casts(graph, problems)
     cells = {}
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, nir_neurons.CLASSES) and (cell := nir_neurons.from_nir(name, node, step, problems)):
@@ -74,12 +78,16 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     budget = Budget(problems)
     signals = _signals(graph, order, delays, maps, late, budget)
     problems.raise_if_any()
-    shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     weights = _weights(signals, cells, shapes, said is None, notes, budget)
+    composition.check_kernels([(f"{key[0]} -> {key[1]}", own) for key, own in weights.items()], problems)
     inputs, outputs = (_of_kind(graph, kind) for kind in (nir.Input, nir.Output))
     read = [_read_out(name, signals[name], cells.keys(), problems) for name in outputs]
     problems.raise_if_any()
     names = {name: legal(name, type(graph.nodes[name]).__name__) for name in (*inputs, *cells)}
+    for own in sorted(Counter(names.values()) - Counter(set(names.values()))):
+        same = " and ".join(repr(name) for name in names if names[name] == own)
+        problems.add(own, f"the nodes {same} would be populations of this name; rename all but one")
+    problems.raise_if_any()
     notes += [f"the node {old!r} is the population {new!r}" for old, new in names.items() if old != new]
     read_by_v = [names[name] for name, cell in cells.items() if cell.threshold is None]
     notes += [f"{name!r} never spikes: read its v, {name}.v" for name in read_by_v]
@@ -141,6 +149,19 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
             found = np.shape(node.weight)
             text = f"expected (outputs, inputs), found the shape {found}"
             problems.require(len(found) == 2, f"{name}.weight", text)
+
+
+def _casts(graph: nir.NIRGraph, problems: Problems) -> list[str]:
+    """A line for each type of numbers that is neither float64 nor float32, whose numbers are taken as float64."""
+    places: dict[str, list[str]] = {}
+    for name, node in sorted(graph.nodes.items()):
+        for key in ("weight", "bias", *ELEMENTWISE.get(type(node), ())):
+            array = np.asarray(getattr(node, key, 0.0))
+            if array.dtype not in (np.float64, np.float32):
+                places.setdefault(str(array.dtype), []).append(f"{name}.{key}")
+                exact = (array >= -(2**53)) & (array <= 2**53) if array.dtype.kind in "iu" else np.isfinite(array)
+                problems.require_all(array, exact, f"{name}.{key}", "expected numbers that float64 holds, to 2**53")
+    return [f"numbers of {dtype} are taken as float64: {shortened(found)}" for dtype, found in places.items()]
 
 
 def _of_kind(graph: nir.NIRGraph, kind: type[nir.NIRNode]) -> list[str]:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from snndeploy.errors import BadInput
 from snndeploy.placement import Core, Placement
 from snndeploy.program import Population, Program, Projection
 from snndeploy.registry import part
@@ -30,13 +31,18 @@ def place(program: Program) -> Placement:
 
 
 def _cores(program: Program, population: Population) -> list[Core]:
-    for count in range(1, population.size + 1):
+    least = least_bytes(program, population)
+    for count in range(1, min(population.size, limits.CORES_PER_CHIP) + 1):
         width = -(-population.size // count)
-        if width > limits.NEURONS_PER_CORE:
+        if width > limits.NEURONS_PER_CORE or least > count * limits.SYNAPSE_BYTES_PER_CORE:
             continue
         used = synapse_bytes(program, population, width)
         if used.max() <= limits.SYNAPSE_BYTES_PER_CORE:
             break
+    else:
+        room = f"{limits.CORES_PER_CHIP} cores of {limits.NEURONS_PER_CORE} neurons"
+        room += f" and {limits.SYNAPSE_BYTES_PER_CORE} bytes of synapses"
+        raise BadInput("loihi2", f"{population.name}: it does not fit onto the {room} of a chip; use fewer synapses")
     cores = []
     for first, synapses in zip(range(0, population.size, width), used.tolist(), strict=True):
         stop = min(first + width, population.size)
@@ -54,7 +60,7 @@ def synapse_bytes(program: Program, population: Population, width: int) -> NDArr
     words = np.zeros(-(-population.size // width), np.int64)
     for q in program.projections:
         if q.target == population.name:
-            bits = q.weight_bits + (limits.DELAY_BITS if q.delay or "delays" in q.extra else 0)
+            bits = _bits(q)
             if q.kind == "dense":
                 words += _words(_widths(population.size, width) * bits) * program.end(q.source).size
             elif q.kind == "conv":
@@ -62,6 +68,18 @@ def synapse_bytes(program: Program, population: Population, width: int) -> NDArr
             else:
                 words += _listed_words(program, q, width, bits + (width - 1).bit_length())
     return words * (limits.SYNAPSE_WORD_BITS // 8)
+
+
+def least_bytes(program: Program, population: Population) -> int:
+    """Synapse memory that a population takes at least, in any slices: that of its weights and delays."""
+    own = [q for q in program.projections if q.target == population.name and q.kind != "conv"]
+    counts = [q.weights.size if q.kind == "dense" else int(np.count_nonzero(q.weights)) for q in own]
+    return sum(count * _bits(q) for count, q in zip(counts, own, strict=True)) // 8
+
+
+def _bits(q: Projection) -> int:
+    """Bits of a synapse: its weight, and its delay."""
+    return q.weight_bits + (limits.DELAY_BITS if q.delay or "delays" in q.extra else 0)
 
 
 def _widths(size: int, width: int) -> NDArray[np.int64]:

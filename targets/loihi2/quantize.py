@@ -100,6 +100,10 @@ class Quantize:
 def _check_neurons(network: Network) -> None:
     """Refuse what Loihi's LIF cannot represent, with the line to type instead."""
     problems = Problems("loihi2")
+    neurons = sum(p.size for p in network.populations if p.neuron != "input")
+    room = limits.CORES_PER_CHIP * limits.NEURONS_PER_CORE
+    problems.require(neurons <= room, "", f"{neurons} neurons; a chip has room for {room}")
+    problems.raise_if_any()
     for p in network.populations:
         if p.neuron == "input":
             continue
