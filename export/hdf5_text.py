@@ -54,7 +54,10 @@ class Texts:
         content = self.heaps[heap].get(index, b"")
         if len(content) < length:
             raise ValueError(f"damaged: a text of {length} bytes is not in the heap at {heap}")
-        return content[:length].partition(b"\0")[0].decode()
+        text = content[:length].rstrip(b"\0")  # C programs store the end of a text too
+        if b"\0" in text:
+            raise ValueError(f"a text with a NUL in it: {text[:64].decode('utf-8', 'backslashreplace')}")
+        return text.decode()
 
     def _heap(self, start: int) -> dict[int, bytes]:
         """The objects of the heap at `start` by index. Heaps do not overlap: together they are within the file."""

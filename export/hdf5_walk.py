@@ -86,9 +86,16 @@ class _Walk:
     datasets: list[tuple[Path, _Kind]] = field(default_factory=list)  # closed: an open one takes some 80 kB in HDF5
     declared: int = 0
     stored: int = 0
+    again: list[Path] = field(default_factory=list)  # links to objects that were reached before
 
     def walk(self, file: h5py.File) -> None:
-        """Visit every object once, breadth first, without recursion."""
+        """Visit every object once, breadth first, without recursion; report where that is not all that there is."""
+        self.visit(file)
+        if self.again:
+            more = f" (and {len(self.again) - 1} more)" if len(self.again) > 1 else ""
+            self.problems.add(shown(self.again[0]), f"an object that is reached twice{more}; expected a tree")
+
+    def visit(self, file: h5py.File) -> None:
         root = file["/"].id
         seen = {h5py.h5o.get_info(root).addr}
         waiting: deque[tuple[Path, Any]] = deque([((), root)])
@@ -105,7 +112,7 @@ class _Walk:
                     continue
                 address = h5py.h5o.get_info(target).addr
                 if address in seen:
-                    self.problems.add(shown(place), "an object that is reached twice; expected a tree")
+                    self.again.append(place)
                 elif isinstance(target, h5py.h5g.GroupID) and len(place) > MAX_DEPTH:
                     self.problems.add(f"{shown(place[:3])}/...", f"more than {MAX_DEPTH} groups deep, the limit")
                     return
@@ -122,14 +129,14 @@ class _Walk:
 
     def follow(self, group: Any, raw: bytes, place: Path) -> Any:
         """The object behind a link, or None and a problem: only hard links with safe names are followed."""
-        link = group.links.get_info(raw).type
-        if link != HARD_LINK:
-            kind = "a soft link" if link == SOFT_LINK else "an external link"
-            self.problems.add(shown(place), f"is {kind} to {_link_target(group, raw)}; links are not followed")
-        elif not is_safe_name(place[-1]):
+        if not is_safe_name(place[-1]):  # first of all: HDF5 takes a/b for a path
             self.problems.add(shown(place), UNSAFE_NAME)
-        else:
+            return None
+        link = group.links.get_info(raw).type
+        if link == HARD_LINK:
             return h5py.h5o.open(group, raw)
+        kind = "a soft link" if link == SOFT_LINK else "an external link"
+        self.problems.add(shown(place), f"is {kind} to {_link_target(group, raw)}; links are not followed")
         return None
 
     def dataset(self, target: Any) -> _Kind | str:
@@ -166,9 +173,11 @@ class _Walk:
         """What is wrong with the bytes that a dataset declares, alone and with the good ones before it."""
         declared, stored = self.declared + own, self.stored + target.get_storage_size()
         if own > self.limit:
-            return f"declares {own} bytes, the limit is {self.limit}"
+            return f"declares {own} bytes, the limit is {self.limit} (--max-tensor-bytes)"
         if declared > self.limit:
-            return f"with this dataset the file declares {declared} bytes, the limit is {self.limit}"
+            return (
+                f"with this dataset the file declares {declared} bytes, the limit is {self.limit} (--max-tensor-bytes)"
+            )
         if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
             return f"with this dataset {stored} stored bytes declare {declared}: more than {BOMB_RATIO} times as many"
         self.declared, self.stored = declared, stored

@@ -58,7 +58,7 @@ INTEGERS = {
     "start_dim": -32,
     "end_dim": -32,
 }
-POSITIVE = ("tau", "tau_syn", "tau_mem", "v_threshold")
+POSITIVE = ("tau", "tau_syn", "tau_mem", "v_threshold", "threshold")
 
 
 def graph_of(tree: dict[str, Any], problems: Problems, repairs: Repairs, place: str = "") -> nir.NIRGraph | None:
@@ -72,6 +72,9 @@ def graph_of(tree: dict[str, Any], problems: Problems, repairs: Repairs, place: 
         return None
     if not isinstance(tree["nodes"], dict):
         problems.add(where, "'nodes' is data, expected a group")
+        return None
+    if not tree["nodes"]:
+        problems.add(where, "the graph has no nodes")
         return None
     tree = nir_repairs.regroup(tree, place, repairs)
     nodes = {}
@@ -224,10 +227,13 @@ def _check_ends(
 ) -> None:
     """Without these nir would invent nodes: an input and an output, and nodes that something flows into and out of."""
     kinds = {name: node.get("type") if isinstance(node, dict) else None for name, node in nodes.items()}
-    for kind in ("Input", "Output"):
-        problems.require(kind in kinds.values(), place, f"the graph has no {kind} node")
+    absent = [kind for kind in ("Input", "Output") if kind not in kinds.values()]
+    if absent:
+        problems.add(place or "/node", f"the graph has no {' and no '.join(absent)} node")
+        return
     sources, targets = ({ports.get(edge[side], edge[side]) for edge in edges} for side in (0, 1))
-    for name in nodes:
-        inside = f"{place}.{name}" if place else name
-        problems.require(name in sources or kinds[name] == "Output", inside, "no edge leaves this node")
-        problems.require(name in targets or kinds[name] == "Input", inside, "no edge enters this node")
+    for name in (name for name, kind in kinds.items() if kind is not None):
+        leaves = name in sources or kinds[name] == "Output"
+        enters = name in targets or kinds[name] == "Input"
+        missing = " and ".join(verb for verb, there in (("enters", enters), ("leaves", leaves)) if not there)
+        problems.require(not missing, f"{place}.{name}" if place else name, f"no edge {missing} this node")

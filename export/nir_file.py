@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -14,12 +15,15 @@ import numpy as np
 
 from snndeploy.errors import BadInput, Problems
 from snndeploy.export import nir_repairs
-from snndeploy.export.hdf5_walk import UNSAFE_NAME, is_safe_name, read_tree
+from snndeploy.export.hdf5_walk import UNSAFE_NAME, is_safe_name, read_tree, shown
 from snndeploy.export.nir_check import graph_of
 from snndeploy.export.nir_shapes import resolve
 from snndeploy.files import GIB, atomic_write, is_number, read_bytes
 
 MAJOR_VERSIONS = (0, 1)  # of the nir packages whose files are alike: 0.1.1 to 1.0.8 tried
+# What stands behind the HDF5 of our files. HDF5 does not look there, and cuts it off where it changes a file.
+SEAL = re.compile(rb"\nsnndeploy: SHA-256 ([0-9a-f]{64})\n\Z")
+SEAL_LENGTH = 85
 
 
 def read_nir(path: str | os.PathLike[str], max_tensor_bytes: int = GIB) -> nir.NIRGraph:
@@ -29,14 +33,19 @@ def read_nir(path: str | os.PathLike[str], max_tensor_bytes: int = GIB) -> nir.N
     BadInput with all problems of the file, one line each. Mistakes of other writers that can be understood in one way
     only are repaired; the graph's metadata `snndeploy.repaired` has a line for each (`snndeploy.export.nir_repairs`).
     """
-    return _graph(read_bytes(path, max_tensor_bytes), str(path), max_tensor_bytes)
+    data = read_bytes(path, max_tensor_bytes)
+    seal = SEAL.match(data[-SEAL_LENGTH:])
+    if seal and seal[1] != _digest(memoryview(data)[:-SEAL_LENGTH]):
+        raise BadInput(str(path), "damaged: its SHA-256 is not the one at its end")
+    return _graph(data, str(path), max_tensor_bytes)
 
 
 def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
     """Write `graph` to `path` so that `read_nir` and `nir.read` read it: equal graphs give equal bytes.
 
-    Arrays are not compressed and carry fletcher32 checksums: a reader notices a flipped bit. Raises BadInput, and
-    writes nothing, where the graph is one that `read_nir` would refuse or repair.
+    A flipped bit is noticed: arrays carry fletcher32 checksums for every reader, and the SHA-256 of the file stands at
+    its end, for ours. Raises BadInput, and writes nothing, where the graph is one that `read_nir` would refuse or
+    repair.
     """
     problems = Problems(str(path))
     buffer = io.BytesIO()
@@ -48,7 +57,11 @@ def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
     before = nir_repairs.read(graph.metadata, problems)
     problems.found += nir_repairs.read(_graph(data, str(path), GIB).metadata, problems)[len(before) :]
     problems.raise_if_any()
-    atomic_write(path, data)
+    atomic_write(path, data + b"\nsnndeploy: SHA-256 " + _digest(data) + b"\n")
+
+
+def _digest(data: bytes | memoryview) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
 
 
 def _graph(data: bytes, where: str, limit: int) -> nir.NIRGraph:
@@ -83,7 +96,7 @@ def _check_version(version: Any, problems: Problems) -> None:
 
 def _write(group: h5py.Group, values: Mapping[str, Any], problems: Problems) -> None:
     for name, value in sorted(values.items()):
-        place = f"{group.name}/{name}"
+        place = f"{group.name}/{shown((name,))[1:]}"
         if not problems.require(is_safe_name(name), place, UNSAFE_NAME):
             continue
         if isinstance(value, Mapping):
@@ -94,7 +107,8 @@ def _write(group: h5py.Group, values: Mapping[str, Any], problems: Problems) -> 
         if array.dtype.kind == "U":  # lists of texts and numbers also become this: they are refused
             array = np.array(value, dtype=object)
         if array.dtype == object and all(isinstance(text, str) for text in array.flat):
-            group.create_dataset(name, data=array, dtype=h5py.string_dtype())
+            if problems.require(not any("\0" in text for text in array.flat), place, "a text with a NUL in it"):
+                group.create_dataset(name, data=array, dtype=h5py.string_dtype())
         elif problems.require(is_number(array.dtype), place, f"cannot be written: found {type(value).__name__}"):
             checksums = {"chunks": True, "fletcher32": True} if array.ndim and array.size else {}
             group.create_dataset(name, data=array.astype(array.dtype.newbyteorder("<")), **checksums)

@@ -28,6 +28,18 @@ GIB = 2**30
 BOMB_BYTES = 64 * 2**20  # data below this is never called a bomb,
 BOMB_RATIO = 1000  # above it, what declares this many times its stored bytes is (deflate's own maximum is 1032)
 NUMBERS = "bool, integers or floats of at most 64 bits"
+_PICKLE = (
+    "a PyTorch file: reading one can run code, so it is not opened; save the weights with "
+    "safetensors.torch.save_model(model, 'net.safetensors'), then: "
+    "snndeploy export MODULE:FACTORY --weights net.safetensors"
+)
+# Files that are never opened, by the end of their name -> what to do instead.
+NEVER = dict.fromkeys((".pt", ".pth", ".ckpt", ".pkl", ".pickle"), _PICKLE) | {
+    ".onnx": "an ONNX file: it has no spiking neurons, and is not opened; export the snnTorch model: "
+    "snndeploy export MODULE:FACTORY -o net.nir"
+}
+TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch.save before 1.6; the zip of later ones
+TORCH_ENTRY = b"/data.pkl"  # begins with this entry
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 
 
@@ -58,7 +70,8 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of the regular file `path`, at most `limit` of them. Raises BadInput for anything else.
 
-    The kind of file is looked at before it is opened: opening a FIFO would wait for ever.
+    What is known to be code when it is read is refused with what to do instead. The kind of file is looked at before
+    it is opened: opening a FIFO would wait for ever.
     """
     try:
         status = os.stat(path)
@@ -66,6 +79,7 @@ def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
             raise BadInput(str(path), f"is {_kind(status.st_mode)}, expected a regular file")
         if status.st_size > limit:
             raise BadInput(str(path), f"holds {status.st_size} bytes, the limit is {limit}")
+        refuse_foreign(path)
         with open(path, "rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
@@ -74,7 +88,15 @@ def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
         raise BadInput(str(path), f"cannot be read: {error.strerror or reason(error)}") from None
     if len(data) > limit:
         raise BadInput(str(path), f"holds more than {limit} bytes, the limit")
+    if data.startswith(TORCH_MAGIC) or (data.startswith(b"PK") and TORCH_ENTRY in data[:256]):
+        raise BadInput(str(path), _PICKLE)
     return data
+
+
+def refuse_foreign(path: str | os.PathLike[str]) -> None:
+    """Raise BadInput for a name of a file that is never opened, with what to do instead."""
+    if Path(path).suffix.lower() in NEVER:
+        raise BadInput(str(path), NEVER[Path(path).suffix.lower()])
 
 
 def read_npz(path: str | os.PathLike[str], limit: int = GIB) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snndeploy.artifact import Artifact
 from snndeploy.cli._output import say
 from snndeploy.errors import BadInput, printable
+from snndeploy.files import GIB
 
 if TYPE_CHECKING:
     import nir
@@ -31,6 +32,9 @@ Calibrate = Annotated[
     Path | None, typer.Option("--calibrate", help="An .npz as of --input, for the range of the inputs.")
 ]
 Dt = Annotated[float | None, typer.Option("--dt", help="Time step in seconds, for a graph that does not say.")]
+MaxTensorBytes = Annotated[
+    int, typer.Option("--max-tensor-bytes", min=1, help="Bytes that the file, and all its arrays, may have at most.")
+]
 InputFile = Annotated[
     Path,
     typer.Option(
@@ -55,18 +59,24 @@ def read_samples(path: Path, inputs: Collection[str]) -> tuple[dict[str, NDArray
 
 
 def compile_file(
-    path: Path, bits: int, bound: str, input_range: str | None, calibrate: Path | None, dt: float | None
+    path: Path,
+    bits: int = DEFAULT_BITS,
+    bound: str = "proven",
+    input_range: str | None = None,
+    calibrate: Path | None = None,
+    dt: float | None = None,
+    max_tensor_bytes: int = GIB,
 ) -> Artifact:
     """A `.nir` file to an artifact; what its making assumed and repaired is in the program's notes."""
     from snndeploy.api import compile
     from snndeploy.export.nir_file import read_nir
 
-    graph = read_nir(path)
+    graph = read_nir(path, max_tensor_bytes)
     data = None if calibrate is None else read_samples(calibrate, _input_names(graph))[0]
     try:
         return compile(graph, bits=bits, bound=bound, input=input_range, calibrate=data, dt=dt)
     except BadInput as error:
-        lead = f"{error.where}: " if error.where else ""
+        lead = f"{error.where}: " if error.where not in ("", "NIR graph") else ""
         raise BadInput(str(path), [lead + problem for problem in error.problems]) from None
 
 
@@ -89,7 +99,7 @@ def read_network(path: Path, bits: int | None, input_range: str | None, calibrat
         if wrong:
             raise BadInput(str(path), f"{' and '.join(wrong)}: for .nir files; this one is compiled already")
         return load(path)
-    artifact = compile_file(path, DEFAULT_BITS if bits is None else bits, "proven", input_range, calibrate, None)
+    artifact = compile_file(path, DEFAULT_BITS if bits is None else bits, input_range=input_range, calibrate=calibrate)
     for note in artifact.program.notes:
         say(printable(f"note: {note}"))
     return artifact

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from snndeploy.cli._files import DEFAULT_BITS, Bits, Dt, InputRangeOption
+from snndeploy.cli._files import DEFAULT_BITS, Bits, Dt, InputRangeOption, MaxTensorBytes
 from snndeploy.cli._output import Json, print_json, print_table
 from snndeploy.errors import BadInput, CheckFailed, Problems, printable
+from snndeploy.files import GIB
 
 
 def command(
@@ -18,6 +19,7 @@ def command(
     bits: Bits = DEFAULT_BITS,
     input_range: InputRangeOption = None,
     dt: Dt = None,
+    max_tensor_bytes: MaxTensorBytes = GIB,
     as_json: Json = False,
 ) -> None:
     """Check every node of a NIR graph for a chip.
@@ -34,7 +36,7 @@ def command(
     if target != "loihi2":
         raise BadInput("--target", f"no chip {target!r}; known: loihi2")
     Quantize(bits, input=parsed_range(input_range)).check()
-    read = read_nir(graph)
+    read = read_nir(graph, max_tensor_bytes)
     repaired = nir_repairs.read(read.metadata, Problems(str(graph)))
     artifact, problems = None, []
     try:

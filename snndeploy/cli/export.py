@@ -11,6 +11,7 @@ import typer
 from snndeploy.cli._files import check_suffix
 from snndeploy.cli._output import Json, print_json, print_table, say
 from snndeploy.errors import BadInput
+from snndeploy.files import refuse_foreign
 
 
 def command(
@@ -28,10 +29,11 @@ def command(
 
     Model and graph run side by side first; unless every spike of every neuron is equal, nothing is written.
     """
+    check_suffix(output, ".nir")
+    refuse_foreign(model)
     from snndeploy.export.nir_file import write_nir
     from snndeploy.export.snntorch import export_model
 
-    check_suffix(output, ".nir")
     made, sample = _model_and_sample(model, weights, shape)
     export = export_model(made, sample, dt, seed)
     write_nir(export.graph, output)

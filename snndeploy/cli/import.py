@@ -8,16 +8,18 @@ from typing import Annotated
 
 import typer
 
-from snndeploy.cli._files import Dt, check_suffix
+from snndeploy.cli._files import Dt, MaxTensorBytes, check_suffix
 from snndeploy.cli._output import Json, print_json, print_table, say
 from snndeploy.errors import BadInput, printable
 from snndeploy.extras import extras
+from snndeploy.files import GIB
 
 
 def command(
     graph: Annotated[Path, typer.Argument(help="A .nir file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The module's weights, .safetensors.")] = None,
     dt: Dt = None,
+    max_tensor_bytes: MaxTensorBytes = GIB,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the inputs of the check.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -29,13 +31,14 @@ def command(
     if output is not None:
         check_suffix(output, ".safetensors")
     from snndeploy.export.nir_file import read_nir
+
+    read = read_nir(graph, max_tensor_bytes)
     from snndeploy.export.to_snntorch import import_graph
     from snndeploy.files import atomic_write
 
     with extras():
         from safetensors.torch import save
 
-    read = read_nir(graph)
     try:
         made = import_graph(read, dt, seed)
     except BadInput as error:

@@ -54,7 +54,11 @@ REFUSED = {
     "nirviz_srnn_negative": [
         f"{name}.{key}: {NEGATIVE}" for name in ("cu1", "cu2") for key in ("tau_mem", "tau_syn", "v_threshold")
     ],
-    "not_hdf5": ["not an HDF5 file (582407 bytes)"],
+    "not_hdf5": [
+        "a PyTorch file: reading one can run code, so it is not opened; save the weights with "
+        "safetensors.torch.save_model(model, 'net.safetensors'), then: "
+        "snndeploy export MODULE:FACTORY --weights net.safetensors"
+    ],
     "spyx_shd_negative_tau": [
         "LIF.tau: expected numbers above 0, found -201.81903076171875 at [0] (and 7 more)",
         "LIF_1.tau: expected numbers above 0, found -292.9596862792969 at [2] (and 7 more)",
