@@ -24,9 +24,11 @@ from snndeploy.files import BOMB_BYTES, BOMB_RATIO, NUMBERS, is_number, noting, 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_DEPTH = 64  # groups in groups; a subgraph takes two
 MAX_OBJECTS = 2**14  # looking at so many takes HDF5 about two seconds; a network has some hundred
+MAX_TEXTS = 2**17  # two names an edge: more edges than so many objects have; each takes some 10 microseconds
 SHUFFLE, FLETCHER32 = 2, 3
 FILTERS = {1: "gzip", SHUFFLE: "shuffle", FLETCHER32: "fletcher32", 4: "szip", 32000: "lzf"}  # HDF5's filter numbers
 UNSAFE_NAME = "not a safe name: expected 1 to 128 printable characters without '/' and '\\'"
+NOTHING = "not all of its numbers are stored; HDF5 would read zeros"
 HARD_LINK = h5py.h5l.TYPE_HARD
 SOFT_LINK = h5py.h5l.TYPE_SOFT
 
@@ -86,6 +88,7 @@ class _Walk:
     datasets: list[tuple[Path, _Kind]] = field(default_factory=list)  # closed: an open one takes some 80 kB in HDF5
     declared: int = 0
     stored: int = 0
+    texts: int = 0
     again: list[Path] = field(default_factory=list)  # links to objects that were reached before
 
     def walk(self, file: h5py.File) -> None:
@@ -164,9 +167,15 @@ class _Walk:
             return f"found {dtype}, expected {NUMBERS}, or text"
         if text and text.length is None and layout != h5py.h5d.CONTIGUOUS:
             return "texts of variable length in chunks, expected them in one piece"
+        texts = self.texts + (math.prod(shape) if text else 0)
+        if texts > MAX_TEXTS:
+            return f"with this dataset the file holds {texts} texts, at most {MAX_TEXTS} fit"
+        self.texts = texts
+        if layout == h5py.h5d.CONTIGUOUS and math.prod(shape) and target.get_offset() is None:
+            return NOTHING
         chunks = properties.get_chunk() if layout == h5py.h5d.CHUNKED else ()
         fault = self.size_fault(target, max(math.prod(shape), math.prod(chunks)) * dtype.itemsize)
-        fault = fault or (self.chunk_fault(target, math.prod(chunks) * dtype.itemsize, set(filters)) if chunks else "")
+        fault = fault or (self.chunk_fault(target, chunks, dtype.itemsize, set(filters)) if chunks else "")
         return fault or _Kind(shape, dtype, text)
 
     def size_fault(self, target: Any, own: int) -> str:
@@ -183,11 +192,16 @@ class _Walk:
         self.declared, self.stored = declared, stored
         return ""
 
-    def chunk_fault(self, target: Any, content: int, filters: set[int]) -> str:
-        """What is wrong with the stored chunks: HDF5 2.0 believes their sizes, and a wrong one can crash it."""
+    def chunk_fault(self, target: Any, chunks: tuple[int, ...], itemsize: int, filters: set[int]) -> str:
+        """What is wrong with the stored chunks: HDF5 2.0 believes their sizes, and a wrong one can crash it.
+
+        Those that are not there would be read as zeros.
+        """
         checksum = 4 if FLETCHER32 in filters else 0
-        whole = content + checksum
+        whole = math.prod(chunks) * itemsize + checksum
         packed = bool(filters - {SHUFFLE, FLETCHER32})
+        if target.get_num_chunks() < math.prod(-(-n // c) for n, c in zip(target.shape, chunks, strict=True)):
+            return NOTHING
         for index in range(target.get_num_chunks()):
             chunk = target.get_chunk_info(index)
             inside = 0 < chunk.byte_offset <= self.length - chunk.size
@@ -215,7 +229,7 @@ def _read(file: h5py.File, walk: _Walk, problems: Problems, texts: Texts) -> dic
                 if text is None:
                     value = value.astype(dtype.newbyteorder("="), copy=False)[()]
                 else:
-                    value = np.char.decode(value, "utf-8").tolist()
+                    value = np.array([item.decode() for item in value.ravel().tolist()], object).reshape(shape).tolist()
             parents[path[:-1]][path[-1]] = value
     problems.raise_if_any()
     return tree

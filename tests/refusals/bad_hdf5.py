@@ -52,6 +52,11 @@ def gzip_bomb(file: h5py.File) -> None:
         weight.id.write_direct_chunk((row, 0), packed_zeros())
 
 
+def one_chunk(file: h5py.File) -> None:
+    empty(f"{FC}/weight", (2, 3), chunks=(1, 3))(file)
+    file[f"{FC}/weight"][0] = 1
+
+
 def virtual(file: h5py.File) -> None:
     layout = h5py.VirtualLayout(shape=(2, 3), dtype="f8")
     layout[:] = h5py.VirtualSource("/etc/hostname", "w", shape=(2, 3))
@@ -139,6 +144,16 @@ CASES: dict[str, Case] = {
     "02 below the limit, nothing stored": spoiled(
         empty(f"{FC}/weight", (2**25, 1), chunks=(1024, 1)),
         f"/{FC}/weight: with this dataset 160 stored bytes declare {2**27 + 88}: more than 1000 times as many",
+    ),
+    "02 a little, not stored": spoiled(
+        empty(f"{FC}/weight", (2, 3)), f"/{FC}/weight: not all of its numbers are stored; HDF5 would read zeros"
+    ),
+    "02 a chunk that is not stored": spoiled(
+        one_chunk, f"/{FC}/weight: not all of its numbers are stored; HDF5 would read zeros"
+    ),
+    "03 31 million texts in 150 kB": spoiled(
+        sets("node/edges", np.full((15 * 2**20, 2), b"in"), compression=9),
+        f"/node/edges: with this dataset the file holds {30 * 2**20 + 1} texts, at most 131072 fit",
     ),
     "03 a gzip bomb": spoiled(
         gzip_bomb,

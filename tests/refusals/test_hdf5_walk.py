@@ -14,23 +14,26 @@ import pytest
 from snndeploy.errors import BadInput
 from snndeploy.export import hdf5_walk
 from snndeploy.export.nir_file import SEAL_LENGTH, read_nir, write_nir
+from tests.refusals.bad_hdf5 import packed_zeros
 from tests.refusals.nir_files import FC, equal, put, refusal, small_graph, written
 
 
-def test_many_empty_datasets_count_together(tmp_path: Path) -> None:
+def test_small_bombs_count_together(tmp_path: Path) -> None:
     path = written(small_graph(), tmp_path / "bad.nir")
     with h5py.File(path, "r+") as file:
         for i in range(40):
-            file[FC].create_dataset(f"w{i:02}", (2**24 // 2,), "f4", chunks=(1024,))
-    problem = f"with this dataset 160 stored bytes declare {2**26 + 88}: more than 1000 times as many"
+            one = file[FC].create_dataset(f"w{i:02}", (2**20, 8), "f4", chunks=(2**20, 8), compression=9)
+            one.id.write_direct_chunk((0, 0), packed_zeros())
+    stored = 2 * len(packed_zeros()) + 160
+    problem = f"with this dataset {stored} stored bytes declare {2**26 + 88}: more than 1000 times as many"
     lines = refusal(path)
     assert lines[0] == f"/{FC}/w01: {problem}"
     assert lines[-1].endswith("and 19 more problems")
 
 
 def test_one_long_text_many_times(tmp_path: Path) -> None:
-    """Half a million references to one text of 1 MB: half a terabyte from a file of 10 MB."""
-    path, rows = written(small_graph(), tmp_path / "bad.nir"), 2**18
+    """65,536 references to one text of 1 MB: 64 GiB from a file of 2 MB."""
+    path, rows = written(small_graph(), tmp_path / "bad.nir"), 2**15
     with h5py.File(path, "r+") as file:
         del file["node/edges"]
         edges = file.create_dataset("node/edges", (rows, 2), h5py.string_dtype())
