@@ -25,6 +25,7 @@ from tests.refusals.nir_files import (
     put,
     renamed,
     sets,
+    small_graph,
     spoiled,
     texts,
     written,
@@ -33,6 +34,7 @@ from tests.refusals.nir_files import (
 TYPES = ", ".join(NODE_TYPES)
 CONV, POOL = "node/nodes/conv", "node/nodes/pool"
 DT = "NIR does not say the time step: assumed 0.0001 s"
+ones = np.ones(2)
 infinite = np.where(np.eye(2, 3), np.inf, 1.0)
 nan = np.array([[0, 1, np.nan], [np.nan, 1, 2]])
 
@@ -74,6 +76,16 @@ def pool_graph() -> nir.NIRGraph:
     pool = nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
     nodes = {**graph.nodes, "pool": pool, "out": nir.Output(np.array([2, 2, 2]))}
     return nir.NIRGraph(nodes, list(pairwise(("in", "conv", "pool", "out"))), type_check=False)
+
+
+def neuron(node: nir.NIRNode, line: str, *more: tuple[str, str]) -> Case:
+    """The good graph with another neuron in the place of its LIF, and maybe more edges."""
+
+    def make(path: Path) -> None:
+        good = small_graph()
+        written(nir.NIRGraph({**good.nodes, "lif": node}, [*good.edges, *more], type_check=False), path)
+
+    return Case(make, [line])
 
 
 def large_image(path: Path) -> None:
@@ -144,6 +156,11 @@ CASES: dict[str, Case] = {
         "NIR does not say the delay of the loop of 'lif' to itself: assumed one step",
         code=0,
     ),
+    "29 an integrator that feeds itself": neuron(
+        nir.LI(1e-3 * ones, ones, 0 * ones),
+        "lif: sends numbers, no spikes: a node of this kind may lead to an Output only, not to lif",
+        ("lif", "lif"),
+    ),
     "30 a loop without a state": spoiled(
         algebraic_loop, "fc -> more -> fc: a loop without a neuron; put a neuron into the loop"
     ),
@@ -184,6 +201,11 @@ CASES: dict[str, Case] = {
         sets(f"{LIF}/tau", [1e-3, 1e-5]),
         "lif.tau: expected at least the time step of 0.0001 s, found 1e-05 at [1]",
     ),
+    "39 tau_syn 0": neuron(
+        nir.CubaLIF(np.array([1e-3, 0]), 1e-3 * ones, ones, 0 * ones, ones), f"lif.tau_syn: {ABOVE} 0.0 at [1]"
+    ),
+    "39 tau of an integrator": neuron(nir.LI(np.array([-1.0, 1.0]), ones, 0 * ones), f"lif.tau: {ABOVE} -1.0 at [0]"),
+    "40 threshold 0 of a Threshold": neuron(nir.Threshold(np.array([1.0, 0.0])), f"lif.threshold: {ABOVE} 0.0 at [1]"),
     "40 threshold 0": spoiled(sets(f"{LIF}/v_threshold", [1, 0]), f"lif.v_threshold: {ABOVE} 0 at [1]"),
     "40 threshold below 0": spoiled(sets(f"{LIF}/v_threshold", [-0.5, 1]), f"lif.v_threshold: {ABOVE} -0.5 at [0]"),
     "40 threshold NaN": spoiled(sets(f"{LIF}/v_threshold", [1, np.nan]), f"lif.v_threshold: {FINITE} nan at [1]"),
