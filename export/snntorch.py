@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,15 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy.errors import BadInput, CheckFailed, Problems
-from snndeploy.export import metadata
+from snndeploy.errors import BadInput, CheckFailed, shortened
+from snndeploy.export import metadata, snntorch_model
 from snndeploy.export.lower import DEFAULT_DT, lower
 from snndeploy.export.side_by_side import SideBySide
 from snndeploy.export.snntorch_graph import Graph
+from snndeploy.export.snntorch_model import is_neuron
 from snndeploy.export.snntorch_neurons import KINDS
 from snndeploy.export.snntorch_signals import leaves
-from snndeploy.export.snntorch_trace import is_neuron, trace
+from snndeploy.export.snntorch_trace import trace
 from snndeploy.extras import extras
 from snndeploy.floats import simulate
 from snndeploy.network import Floats, Network
@@ -29,7 +31,6 @@ from snndeploy.network import Floats, Network
 with extras():
     import torch
     from torch import nn
-    from torch.nn.parameter import is_lazy
 
 STEPS = 40
 STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16, 32)  # of the random inputs, in multiples of the sample's largest value
@@ -37,18 +38,21 @@ STRENGTHS = (0.25, 0.5, 1, 2, 4, 8, 16, 32)  # of the random inputs, in multiple
 
 @dataclass(frozen=True, kw_only=True)
 class Export(SideBySide):
-    """A graph that was run beside its model, and its Network."""
+    """A graph that was run beside its model, its Network, and what of the model's state it does not keep."""
 
     graph: nir.NIRGraph
     network: Network
+    notes: list[str]
 
 
 def to_nir(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: int = 0) -> nir.NIRGraph:
     """The NIR graph of a snnTorch `model`, made and checked by `export_model`.
 
-    Warns of populations that never spiked in the check.
+    Warns of populations that never spiked in the check, and of what the export left out: a training mode, a device.
     """
     export = export_model(model, sample, dt, seed)
+    for note in export.notes:
+        warnings.warn(note, stacklevel=2)
     export.warn_of_silent()
     return export.graph
 
@@ -72,11 +76,16 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
         raise BadInput("dt", f"expected seconds above 0, found {dt}")
     if seed < 0:
         raise BadInput("seed", f"expected 0 or more, found {seed}")
-    _require_values(model)
+    snntorch_model.check(model)
     examples = _examples(sample)
     root = nn.Sequential(model) if is_neuron(model) or not list(model.children()) else model
+    hooked = snntorch_model.hooked(model)
     with contextlib.redirect_stdout(sys.stderr):  # what the user's forward prints is no result of a command
-        traced = trace(lambda: _copy(root), [example.shape for example in examples], dt)
+        try:
+            traced = trace(lambda: _copy(root), [example.shape for example in examples], dt)
+        except BadInput as error:
+            hooks = [f"{shortened(hooked)}: forward hooks were followed too; remove those that only look"]
+            raise BadInput(error.where, [*error.problems, *(hooks if hooked else [])]) from error
     graph = nir.NIRGraph(traced.nodes, traced.edges, type_check=False)
     metadata.write(graph, metadata.Metadata(dt, traced.resets, traced.delays))
     network = lower(graph)
@@ -86,10 +95,11 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
     found = simulate(network, x)
     names = [name for name in network.order() if name in expected]
     for name in names:
-        _require_equal(name, expected[name], found[name])
+        _require_equal(name, expected[name], found[name], hooked)
     samples, steps = next(iter(x.values())).shape[:2]
     spikes = {name: int(found[name].sum()) for name in names}
-    return Export(graph=graph, network=network, steps=steps, samples=samples, spikes=spikes)
+    notes = snntorch_model.notes(model)
+    return Export(graph=graph, network=network, notes=notes, steps=steps, samples=samples, spikes=spikes)
 
 
 def _drives(examples: Sequence[Floats], traced: Graph, seed: int) -> dict[str, Floats]:
@@ -151,17 +161,6 @@ def _example(sample: Any) -> Floats:
     return example
 
 
-def _require_values(model: nn.Module) -> None:
-    """Raise BadInput for parameters and buffers without values: on the device "meta", or lazy and not yet made."""
-    problems = Problems("model")
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if is_lazy(tensor):
-            problems.add(name, "has no shape yet; run the model once, then export it")
-        elif tensor.is_meta:
-            problems.add(name, "has no values (it is on the device 'meta'); load the trained state, then export it")
-    problems.raise_if_any()
-
-
 def _copy(model: nn.Module) -> nn.Module:
     """A copy of `model` in float64 and eval mode, at rest, that shares nothing with it."""
     tensors = [
@@ -170,8 +169,9 @@ def _copy(model: nn.Module) -> nn.Module:
         for value in (*vars(module).values(), *module.buffers(recurse=False))
         if isinstance(value, torch.Tensor)
     ]
-    # States left from training belong to autograd's graph, and deepcopy refuses those.
-    memo: dict[int, Any] = {id(value): value.detach().clone() for value in tensors if not value.is_leaf}
+    # States left from training belong to autograd's graph, and deepcopy refuses those; cpu() passes by those that are
+    # no buffers.
+    memo: dict[int, Any] = {id(value): value.detach().cpu().clone() for value in tensors if not value.is_leaf}
     twin = copy.deepcopy(model, memo).cpu().double().eval()
     module: Any
     for module in twin.modules():
@@ -224,15 +224,18 @@ def _recorder(record: list[NDArray[Any]], factor: Floats | None) -> Any:
     return hook
 
 
-def _require_equal(name: str, model: NDArray[Any], graph: NDArray[np.bool_]) -> None:
-    """Raise CheckFailed for the first step, then sample and neuron, where the two differ."""
+def _require_equal(name: str, model: NDArray[Any], graph: NDArray[np.bool_], hooked: Sequence[str]) -> None:
+    """Raise CheckFailed for the first step, then sample and neuron, where the two differ; `hooked` may be why."""
     differs = np.moveaxis(model != graph, 1, 0)
     if differs.any():
         step, run, *neuron = (int(i) for i in np.argwhere(differs)[0])
         value = float(model[(run, step, *neuron)])
         spikes = int(graph[(run, step, *neuron)])
+        advice = "please report this model"
+        if hooked:
+            advice = f"remove the forward hooks of {shortened(hooked)}, which the graph does not have"
         raise CheckFailed(
             name,
             f"neuron {neuron} in step {step} of run {run}: the model gives {value:g}, the graph {spikes}"
-            f" ({int(differs.sum())} of {differs.size} values differ); nothing was exported, please report this model",
+            f" ({int(differs.sum())} of {differs.size} values differ); nothing was exported, {advice}",
         )

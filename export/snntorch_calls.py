@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from snndeploy.export import snntorch_functions as functions
+from snndeploy.export.snntorch_neurons import STATES
 from snndeploy.export.snntorch_signals import Signal, TimeAxis, Value, leaves, mapped, plain, signal
 from snndeploy.export.snntorch_table import refusal
 from snndeploy.export.snntorch_values import Values
@@ -34,6 +35,8 @@ class Calls(Values):
             return self._part(name, function, args, options)
         if name == "stack":
             return self._stack(args, options)
+        if name.strip("_") in functions.IDENTITIES and signals[0].value and signals[0].value.part in STATES:
+            return signals[0]  # which cannot be sent, and may be kept
         values = [self.usable(item, "forward", name) for item in signals]
         made = None if None in values else self._call(name, function, args, options, list(filter(None, values)))
         if name.endswith("_") and not name.startswith("_") and isinstance(args[0], Signal):

@@ -23,6 +23,7 @@ with extras():
 # What tells of a tensor's form and not of its values.
 FORM = {"size", "dim", "ndimension", "numel", "nelement", "__len__", "is_floating_point", "is_contiguous", "get_device"}
 PROPERTIES = {"shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "layout", "is_leaf"}
+IDENTITIES = ("clone", "detach", "contiguous", "cpu", "requires_grad", "data")
 CONSTANTS = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 
 # name of an argument -> what was given, values in place of signals
@@ -220,10 +221,7 @@ FUNCTIONS: Mapping[str, tuple[str, Function]] = {
     "max_pool2d": (f"{POOL} dilation ceil_mode return_indices", _maximum),
     "dropout": ("input p training inplace", _dropout),
     "relu": ("input inplace", _relu),
-    **dict.fromkeys(
-        ("to", "double", "clone", "detach", "contiguous", "type_as", "cpu", "requires_grad", "data"),
-        ("input", _same),
-    ),
+    **dict.fromkeys((*IDENTITIES, "to", "double", "type_as"), ("input", _same)),
 }
 RESHAPES = {"view", "reshape", "squeeze", "unsqueeze", "view_as", "unflatten"}
 

@@ -24,9 +24,8 @@ def linear(to: Graph, path: str, value: Value, weight: Any, bias: Any) -> Value 
     """weight @ x + bias, for `weight` (outputs, inputs)."""
     w, b = array(weight), None if bias is None else array(bias)
     expected = (w.shape[1],)
-    advice = "give the sample without a batch dimension, or " if value.shape[1:] == expected else ""
-    found = f"found {value.shape} (the batch not counted)"
-    text = f"Linear expects the shape {expected}, {found}; {advice}put a Flatten before it"
+    text = f"Linear expects the shape {expected}, found {value.shape} (the batch not counted)"
+    text += f"; {_advice(to, value, expected)}"
     if not to.problems.require(value.shape == expected, path, text) or not _finite(to, path, w, b):
         return None
     node = nir.Linear(weight=w) if b is None else nir.Affine(weight=w, bias=b)
@@ -50,6 +49,10 @@ def conv(
     count, channels = w.ndim - 2, w.shape[1] * groups
     sizes = "length" if count == 1 else "height, width"
     text = f"Conv{count}d expects the shape ({channels}, {sizes}), found {value.shape} (the batch not counted)"
+    lengths = value.shape[-count:]
+    expected = (channels, *(value.shape[:-1] if value.shape[-1:] == (channels,) else lengths))
+    expected = expected if len(expected) == count + 1 else (channels, *(0,) * count)
+    text += f"; {_advice(to, value, expected)}"
     fits = len(value.shape) == count + 1 and value.shape[0] == channels
     if not to.problems.require(fits, path, text) or not _finite(to, path, w, b):
         return None
@@ -119,6 +122,23 @@ def scaled(to: Graph, path: str, value: Value, scale: Any, shift: Any) -> Value 
     if None in made:
         return None
     return Value(tuple(filter(None, made)), value.shape, "current", value.step)
+
+
+def _advice(to: Graph, value: Value, expected: tuple[int, ...]) -> str:
+    """What to do about a value whose shape is not the expected one."""
+    if value.shape[1:] == expected:
+        batch = "give the sample (--shape) without a batch dimension"
+        return f"{batch}, or put a Flatten before it" if len(expected) == 1 else batch
+    if len(expected) == 1 and math.prod(value.shape) == expected[0]:
+        return "put a Flatten before it"
+    if len(expected) == 1 and len(value.shape) == 1 and value.shape[0] % expected[0] == 0:
+        many = value.shape[0] // expected[0]
+        return f"that is {many} times as many: is there a batch dimension in the sample (--shape)?"
+    if isinstance(to.nodes[value.nodes[0]], nir.Input):
+        if math.prod(value.shape) == math.prod(expected):
+            return f"give the sample that shape (--shape {'x'.join(map(str, expected))}), channels first"
+        return "give a sample (--shape) of that shape"
+    return "make the layers fit each other, or give the sample (--shape) that they were made for"
 
 
 def _scaled_node(to: Graph, path: str, name: str, value: Value, scale: Floats, shift: Floats) -> str | None:

@@ -30,6 +30,7 @@ class Populations:
         self.arriving: dict[str, tuple[str, ...]] = {}  # the nodes that send to it
         self.calls: dict[str, int] = {}  # the number of its last call, from 0
         self.fresh: dict[str, str] = {}  # the state that forward makes for it
+        self.kept: dict[int, dict[str, Signal]] = {}  # the states in the module, by its id
 
     def call(self, path: str, module: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """What the neuron `module` returns for these arguments, in the next time step."""
@@ -54,6 +55,7 @@ class Populations:
         if value.step is not None and value.step < call:
             self.to.problem(path, f"{type(module).__name__} gets {RECURRENCE}")
         self._states(path, name, kind.states, given, call)
+        self._check_kept(path, module, call)
         return self._returned(module, source, name, Value((name,), value.shape, "spk", call))
 
     def _new_neuron(self, path: str, module: Any, node: nir.NIRNode, value: Value) -> None:
@@ -82,7 +84,20 @@ class Populations:
             path = f"{name}.factor"
             graded = self.to.once(path, [spikes], lambda: linear.scaled(self.to.graph, path, spikes, factor, 0.0))
             made[0] = signal(shape, graded, self.to)
+        if module.init_hidden:  # forward may read the states that a call leaves in the module
+            self.kept[id(module)] = {part: state for part, state in zip(returns, made, strict=True) if part != "spk"}
+            for part, state in self.kept[id(module)].items():
+                setattr(module, part, state)
         return tuple(made) if cells.returns_states(module) else made[0]
+
+    def _check_kept(self, path: str, module: Any, call: int) -> None:
+        """Report states in the module that are not those of the step before."""
+        if call == 0 and self.to.run_number == 0:
+            return
+        for part, state in self.kept.get(id(module), {}).items():
+            text = f"forward changes its {part} between the steps; leave the states to the neuron"
+            if getattr(getattr(module, part), "value", None) != state.value:
+                self.to.problem(path, text)
 
     def _states(self, path: str, neuron: str, states: Sequence[str], given: Mapping[str, Any], call: int) -> None:
         """Check that every state is the neuron's own, from the step before."""

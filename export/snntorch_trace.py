@@ -20,6 +20,7 @@ from snndeploy.export import snntorch_layers as layers
 from snndeploy.export import snntorch_neurons as cells
 from snndeploy.export.snntorch_calls import Calls
 from snndeploy.export.snntorch_graph import Graph
+from snndeploy.export.snntorch_model import is_leaf
 from snndeploy.export.snntorch_population import Populations
 from snndeploy.export.snntorch_signals import Signal, TimeAxis, Unfollowed, Value, leaves, mapped, plain, signal
 from snndeploy.export.snntorch_table import refusal
@@ -27,15 +28,8 @@ from snndeploy.export.snntorch_values import BATCH
 from snndeploy.extras import extras
 
 with extras():
-    import snntorch as snn
     import torch
     from torch import nn
-
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-
-
-def is_neuron(module: nn.Module) -> bool:
-    return isinstance(module, snn.SpikingNeuron)
 
 
 def trace(copy: Callable[[], nn.Module], shapes: Sequence[tuple[int, ...]], dt: float) -> Graph:
@@ -64,15 +58,8 @@ class _Walk(Calls):
         self.shapes, self.axis = shapes, axis
         self.neurons = Populations(self)
         for path, module in model.named_modules():
-            if self._is_leaf(module):
+            if is_leaf(module):
                 module.forward = functools.partial(self._module, path, module, module.forward)
-
-    @staticmethod
-    def _is_leaf(module: nn.Module) -> bool:
-        """Whether to replace it: not the user's modules and Sequentials, which are followed."""
-        of = type(module).__module__
-        library = of.startswith(("snntorch.", "torch.nn.", "torch.ao."))
-        return is_neuron(module) or (library and not isinstance(module, CONTAINERS))
 
     def run(self) -> None:
         inputs, arguments = self._arguments()
@@ -110,7 +97,10 @@ class _Walk(Calls):
                 self.problems.add("forward", f"cannot be followed ({error}); leave that out")
         except Exception as error:  # forward is the user's code: it may raise anything
             reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-            text = f"forward cannot be followed ({reason}); is the sample what forward takes, without the batch?"
+            on_device = any(word in reason for word in ("CUDA", "NVIDIA", "device"))
+            advice = "is the sample what forward takes, without the batch?"
+            advice = "a copy on the CPU is followed: take the device from the input, x.device" if on_device else advice
+            text = f"forward cannot be followed ({reason}); {advice}"
             if not self.problems.found:
                 raise BadInput("model", text) from error
         return ()
@@ -122,6 +112,7 @@ class _Walk(Calls):
         given = parameters[: len(self.shapes)]
         good = len(given) == len(self.shapes) and all(p.kind != p.KEYWORD_ONLY for p in given)
         text = f"takes {len(parameters)} inputs, but there are samples for {len(self.shapes)}"
+        text += "; --shape 1x28x28 is one input, 64,16 are two"
         if not self.problems.require(good, "forward", text):
             return [], {}
         inputs = []
@@ -164,7 +155,7 @@ class _Walk(Calls):
         graph, found = self.graph, list(leaves(returned))
         for item in found:
             if not isinstance(item, Signal):
-                text = f"forward returns {item!r}; return the spikes of the last neuron, then states"
+                text = f"forward returns {self.constant(item)}; return the spikes of the last neuron, then states"
                 self.problems.require(bool(self.problems.found), "output", text)
                 return
             if item.value is not None:

@@ -71,11 +71,7 @@ class Values(ABC):
             name = " and ".join(map(repr, sorted(names)))
             return f"all that {name} returns; use init_hidden=True there, or `spk, mem = ...`"
         if not isinstance(source, Signal) or source.value is None:
-            tensors = (*self.model.named_parameters(), *self.model.named_buffers())
-            own = next(
-                (f"{name!r}, a tensor of the model itself" for name, tensor in tensors if tensor is source), None
-            )
-            return f"{own or 'a constant, and no signal of the input'}; use a Linear"
+            return f"{self.constant(source)}; use a Linear"
         value = source.value
         if value.part == "argument":
             return f"the argument {value.nodes[0]!r} of forward, for which there is no sample"
@@ -84,6 +80,14 @@ class Values(ABC):
         if value.part in ("spk", "current"):
             return RECURRENCE
         return f"the {value.part} of {value.nodes[0]!r}; only its spikes can be sent"
+
+    def constant(self, found: Any) -> str:
+        """What is no signal, in words."""
+        if not isinstance(found, torch.Tensor):
+            return repr(found)
+        tensors = (*self.model.named_parameters(), *self.model.named_buffers())
+        own = (f"{name!r}, a tensor of the model itself" for name, tensor in tensors if tensor is found)
+        return next(own, "a constant, and no signal of the input")
 
     def signal(self, value: Value) -> Signal:
         return signal((BATCH, *value.shape), value, self)

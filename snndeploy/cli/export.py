@@ -10,7 +10,7 @@ import typer
 
 from snndeploy.cli._files import check_suffix
 from snndeploy.cli._output import Json, print_json, print_table, say
-from snndeploy.errors import BadInput
+from snndeploy.errors import BadInput, printable
 from snndeploy.files import refuse_foreign
 
 
@@ -34,32 +34,50 @@ def command(
     from snndeploy.export.nir_file import write_nir
     from snndeploy.export.snntorch import export_model
 
-    made, sample = _model_and_sample(model, weights, shape)
+    made, sample, notes = _model_and_sample(model, weights, shape)
     export = export_model(made, sample, dt, seed)
+    notes += export.notes
     write_nir(export.graph, output)
     if as_json:
         checked = {"steps": export.steps, "samples": export.samples, "spikes": dict(export.spikes)}
-        print_json({"output": str(output), "checked": checked, "silent": export.silent})
+        print_json({"output": str(output), "checked": checked, "silent": export.silent, "notes": notes})
         return
     rows = [(name, count, "equal" if count else "equal, but it never spiked") for name, count in export.spikes.items()]
     print_table(("population", "spikes", f"model and graph, {export.samples} runs of {export.steps} steps"), rows)
+    for note in notes:
+        print(printable(f"note: {note}"))
     say(f"wrote {output}")
 
 
-def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tuple[Any, Any]:
-    """The model, and an input to check it with: a test image for a checkpoint of ours, else `--shape`."""
+def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tuple[Any, Any, list[str]]:
+    """The model, an input to check it with (a test image for a checkpoint of ours, else `--shape`), and notes."""
     if model.endswith(".safetensors"):
-        from snndeploy.trainers import checkpoint
-        from snndeploy.trainers.training import encoded_test, recipe_of
-
-        trained = checkpoint.load(model)
-        return trained.model, encoded_test(recipe_of(trained.recipe))[0][0, 0]
+        return *_checkpoint(model, weights, shape), []
     from snndeploy.export.factory import make_model
 
     if shape is None:
         raise BadInput("--shape", "expected the shape of one input, without batch, as in 64 or 2x34x34")
     shapes = [one.split("x") for one in shape.split(",")]
     if not all(re.fullmatch("[1-9][0-9]{0,8}", length) for lengths in shapes for length in lengths):
-        raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}")
+        lengths = "x".join(re.findall("[1-9][0-9]*", shape))
+        hint = f"; use {lengths}" if lengths else ""
+        raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}{hint}")
     sample = tuple(tuple(map(int, lengths)) for lengths in shapes)
-    return make_model(model, weights), sample if len(sample) > 1 else sample[0]
+    made = make_model(model, weights)
+    notes = [] if weights else [f"no --weights: the model is as {model} makes it, untrained unless that loads a state"]
+    return made, sample if len(sample) > 1 else sample[0], notes
+
+
+def _checkpoint(model: str, weights: Path | None, shape: str | None) -> tuple[Any, Any]:
+    """The model of a checkpoint of `snndeploy train`, and a test image."""
+    if weights is not None or shape is not None:
+        raise BadInput(model, "a checkpoint of `snndeploy train` needs no --weights and no --shape; leave them out")
+    description = Path(model).with_suffix(".json")
+    if Path(model).is_file() and not description.is_file():
+        text = f"no {description} beside it, so it is no checkpoint of `snndeploy train`; if it holds weights of yours"
+        raise BadInput(model, f"{text}, give the code of the model: MODULE:FACTORY --weights {model} --shape ...")
+    from snndeploy.trainers import checkpoint
+    from snndeploy.trainers.training import encoded_test, recipe_of
+
+    trained = checkpoint.load(model)
+    return trained.model, encoded_test(recipe_of(trained.recipe))[0][0, 0]

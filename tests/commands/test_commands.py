@@ -41,12 +41,6 @@ class Two(nn.Module):
 def two_inputs():
     torch.manual_seed(0)
     return Two()
-
-def no_model():
-    return 3
-
-def broken():
-    raise RuntimeError("two\\nlines")
 """
 
 
@@ -217,51 +211,6 @@ REFUSALS = {
         2,
         ["run", "small.snn", "--input", "x.npz", "-o", "none/run.npz"],
         ["none/run.npz: cannot be written: No such file or directory; choose a folder with room that you may write"],
-    ),
-    "a model without a factory": (
-        2,
-        ["export", "models", "--shape", "4", "-o", "net.nir"],
-        ["models: expected MODULE:FACTORY, as in `my_models:build`, or a checkpoint NAME.safetensors"],
-    ),
-    "a module that is not there": (
-        2,
-        ["export", "nothing:build", "--shape", "4", "-o", "net.nir"],
-        ["nothing:build: failed with ModuleNotFoundError: No module named 'nothing'"],
-    ),
-    "a factory that is not there": (
-        2,
-        ["export", "models:none", "--shape", "4", "-o", "net.nir"],
-        ["models:none: expected a function 'none' in 'models' that makes the model"],
-    ),
-    "a factory that makes no model": (
-        2,
-        ["export", "models:no_model", "--shape", "4", "-o", "net.nir"],
-        ["models:no_model: expected no_model() to return a torch.nn.Module, found int"],
-    ),
-    "a factory that fails": (
-        2,
-        ["export", "models:broken", "--shape", "4", "-o", "net.nir"],
-        ["models:broken: failed with RuntimeError: two lines"],
-    ),
-    "no shape": (
-        2,
-        ["export", "models:build", "-o", "net.nir"],
-        ["--shape: expected the shape of one input, without batch, as in 64 or 2x34x34"],
-    ),
-    "a shape that is none": (
-        2,
-        ["export", "models:build", "--shape", "4x", "-o", "net.nir"],
-        ["--shape: expected whole numbers joined by x, as in 2x34x34, found '4x'"],
-    ),
-    "shapes of more inputs than forward takes": (
-        2,
-        ["export", "models:build", "--shape", "4,2x3", "-o", "net.nir"],
-        ["model: forward: takes 1 inputs, but there are samples for 2"],
-    ),
-    "a pickle as weights": (
-        2,
-        ["export", "models:build", "--shape", "4", "--weights", "w.pt", "-o", "net.nir"],
-        ["w.pt: expected a .safetensors file, as safetensors.torch.save_model(model, path) writes"],
     ),
     "an unknown recipe": (2, ["train", "mnist"], ["no recipe 'mnist'; known: digits-ann, digits-rate, digits-snn"]),
     "a range that is none": (

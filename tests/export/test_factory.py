@@ -62,7 +62,9 @@ def test_what_it_prints_goes_to_stderr(module: str, capsys: pytest.CaptureFixtur
 def test_a_factory_that_ends_the_process(module: str) -> None:
     with pytest.raises(BadInput) as refused:
         make_model(f"{module}:leaves")
-    assert refused.value.lines() == [f"{module}:leaves: failed with SystemExit: no GPU"]
+    text = f"failed with SystemExit: no GPU ({module}.py, line 20)"
+    advice = 'what the file runs as a program belongs under `if __name__ == "__main__":`'
+    assert refused.value.lines() == [f"{module}:leaves: {text}; {advice}"]
 
 
 @pytest.mark.parametrize("factory", ["wanders", "tidies"])

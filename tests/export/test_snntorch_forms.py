@@ -297,4 +297,6 @@ def test_wrong_samples() -> None:
         return m.lif(x)
 
     model = made(forward, lif=leaky())
-    assert refused(model, ((4,), (4,))) == ["model: forward: takes 1 inputs, but there are samples for 2"]
+    assert refused(model, ((4,), (4,))) == [
+        "model: forward: takes 1 inputs, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
+    ]

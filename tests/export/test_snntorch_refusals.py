@@ -131,11 +131,18 @@ def test_weights() -> None:
 
 
 def test_shapes() -> None:
-    expected = "Linear expects the shape (4,), found {} (the batch not counted); put a Flatten before it"
-    batch = expected.replace("put a", "give the sample without a batch dimension, or put a")
+    expected = "Linear expects the shape (4,), found {} (the batch not counted); {}"
+    batch = "give the sample (--shape) without a batch dimension, or put a Flatten before it"
     for shape in ((1, 4), (16, 4)):
-        assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), shape) == ["model: 0: " + batch.format(shape)]
-    assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (5,)) == ["model: 0: " + expected.format((5,))]
+        assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), shape) == [
+            "model: 0: " + expected.format(shape, batch)
+        ]
+    assert refusals(nn.Sequential(nn.Linear(4, 2), leaky()), (5,)) == [
+        "model: 0: " + expected.format((5,), "give a sample (--shape) of that shape")
+    ]
+    hidden = nn.Sequential(nn.Linear(4, 3), leaky(), nn.Linear(2, 2), leaky())
+    fit = "make the layers fit each other, or give the sample (--shape) that they were made for"
+    assert refusals(hidden) == ["model: 2: " + expected.replace("(4,)", "(2,)").format((3,), fit)]
     merged = "Flatten merges the batch; use start_dim=1"
     assert refusals(nn.Sequential(nn.Flatten(0), leaky())) == [f"model: 0: {merged}"]
     recurrent = snn.RLeaky(0.5, linear_features=3, init_hidden=True)
@@ -263,9 +270,9 @@ def test_a_negative_seed() -> None:
 
 
 def test_models_without_values() -> None:
-    advice = "has no values (it is on the device 'meta'); load the trained state, then export it"
+    advice = "no values (on the device 'meta'); make the model on the CPU and load its state, then export it"
     meta = nn.Sequential(nn.Linear(4, 4, device="meta"), leaky())
-    assert refusals(meta) == [f"model: 0.weight: {advice}", f"model: 0.bias: {advice}"]
+    assert refusals(meta) == [f"model: 0.weight, 0.bias: {advice}"]
     lazy = nn.Sequential(nn.LazyLinear(4, bias=False), leaky())
     assert refusals(lazy) == ["model: 0.weight: has no shape yet; run the model once, then export it"]
 
