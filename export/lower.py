@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import nir
 import numpy as np
 
+from snndeploy import arguments
 from snndeploy.errors import Problems, shortened
 from snndeploy.export import composition, metadata, nir_neurons, nir_repairs
 from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, Steps, common_shape, shape
@@ -55,6 +56,8 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     the metadata. What is assumed instead is said in `notes`. Raises BadInput, all problems together, for everything
     that cannot be kept exactly; `where` leads its lines.
     """
+    arguments.require("graph", graph, nir.NIRGraph, "a NIR graph", arguments.GRAPH)
+    arguments.require("dt", dt, (*arguments.REAL, type(None)), "seconds")
     problems = Problems(where)
     repaired = nir_repairs.read(graph.metadata, problems)
     graph, inlined = inline(graph, problems)

@@ -13,6 +13,7 @@ import h5py
 import nir
 import numpy as np
 
+from snndeploy import arguments
 from snndeploy.errors import BadInput, Problems
 from snndeploy.export import nir_repairs
 from snndeploy.export.hdf5_walk import UNSAFE_NAME, is_safe_name, read_tree, shown
@@ -33,6 +34,7 @@ def read_nir(path: str | os.PathLike[str], max_tensor_bytes: int = GIB) -> nir.N
     BadInput with all problems of the file, one line each. Mistakes of other writers that can be understood in one way
     only are repaired; the graph's metadata `snndeploy.repaired` has a line for each (`snndeploy.export.nir_repairs`).
     """
+    arguments.require("path", path, arguments.PATH, "the path of a file")
     data = read_bytes(path, max_tensor_bytes)
     seal = SEAL.match(data[-SEAL_LENGTH:])
     if seal and seal[1] != _digest(memoryview(data)[:-SEAL_LENGTH]):
@@ -47,6 +49,7 @@ def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:
     its end, for ours. Raises BadInput, and writes nothing, where the graph is one that `read_nir` would refuse or
     repair.
     """
+    arguments.require("graph", graph, nir.NIRGraph, "a NIR graph", arguments.GRAPH)
     problems = Problems(str(path))
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:

@@ -15,6 +15,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from snndeploy import arguments
 from snndeploy.errors import BadInput, CheckFailed, shortened
 from snndeploy.export import metadata, snntorch_model
 from snndeploy.export.lower import DEFAULT_DT, lower
@@ -72,6 +73,8 @@ def export_model(model: nn.Module, sample: Any, dt: float = DEFAULT_DT, seed: in
 
     Raises BadInput with everything in the model that cannot be exported exactly, and CheckFailed where a spike differs.
     """
+    arguments.require("dt", dt, arguments.REAL, "seconds above 0")
+    arguments.require("seed", seed, arguments.WHOLE, "a whole number")
     if not (math.isfinite(dt) and dt > 0):
         raise BadInput("dt", f"expected seconds above 0, found {dt}")
     if seed < 0:

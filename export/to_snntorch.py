@@ -17,6 +17,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from snndeploy import arguments
 from snndeploy.errors import BadInput, CheckFailed
 from snndeploy.export.lower import lower
 from snndeploy.export.side_by_side import SideBySide
@@ -199,6 +200,9 @@ def import_graph(graph: nir.NIRGraph, dt: float | None = None, seed: int = 0) ->
     `dt` is the time step in seconds of a graph that does not say it. Raises BadInput for what cannot be kept exactly,
     as compiling does, and CheckFailed where a spike of any neuron differs.
     """
+    arguments.require("seed", seed, arguments.WHOLE, "a whole number")
+    if seed < 0:
+        raise BadInput("seed", f"expected 0 or more, found {seed}")
     network = lower(graph, dt)
     module = NirModule(network)
     runs = 0

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snndeploy import __version__
+from snndeploy import __version__, arguments
 from snndeploy.artifact import Artifact
 from snndeploy.errors import BadInput, Problems
 from snndeploy.inputs import Samples, by_name, payloads
+from snndeploy.program import Program
 from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time, read_outs
 from snndeploy.simulators import engine_of, engines
 from snndeploy.targets.loihi2.place import place
@@ -66,6 +67,7 @@ def compile(
     from snndeploy.export.lower import lower
 
     network = lower(graph, dt)
+    arguments.require("bits", bits, arguments.WHOLE, "a whole number")
     ranges: Ranges = input_range(input)
     if input is None and calibrate is not None:
         ranges = told(by_name([p.name for p in network.inputs()], calibrate, Problems("calibrate")))
@@ -76,7 +78,10 @@ def compile(
 
 def input_range(text: str | None) -> InputRange:
     """What the samples of the inputs hold, as `text` says it; binary without one. Raises BadInput."""
-    return BINARY if text is None else said(text)
+    if text is None:
+        return BINARY
+    arguments.require("input", text, str, "a text", 'as "binary" or "float:0:1"')
+    return said(text)
 
 
 def run(
@@ -96,8 +101,10 @@ def run(
     definition have it. `advance` is told of finished samples. Raises BadInput for samples that the program does not
     take, Missing where the target is not there.
     """
-    program = artifact.program
+    program = _program(artifact)
+    arguments.require("target", target, str, "the name of a target")
     name, engine = engine_of(target)
+    probes = arguments.names("probes", probes)
     unknown = sorted(set(probes) - set(all_probes(program)))
     if unknown:
         raise BadInput("probe", f"no probe {', '.join(unknown)}; known: {', '.join(all_probes(program))}")
@@ -119,9 +126,9 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two engines on the same program and samples: every u, v and spike of every population in every raw step."""
+    """Two targets on the same program and samples: every u, v and spike of every population in every raw step."""
 
-    engine: str
+    target: str
     against: str
     samples: int
     values_compared: int
@@ -137,19 +144,20 @@ def verify(
     advance: Advance = _silent,
     where: str = "input",
 ) -> list[Comparison]:
-    """Compare other engines (all by default) with the reference, value for value.
+    """Compare other targets (all that are simulated, by default) with `reference`, value for value.
 
-    Raises Missing where an engine is not there: an engine is never left out in silence.
+    Raises Missing where what a target needs is not there: none is ever left out in silence.
     """
-    program = artifact.program
+    program = _program(artifact)
     sent = payloads(program, x, where)
-    known = engines()
-    others = [name for name in known if name != "reference"] if against is None else list(against)
+    known = {engine.TARGET: engine for engine in engines().values()}
+    reference = known.pop("reference")
+    others = list(known) if against is None else arguments.names("against", against)
     unknown = sorted(set(others) - set(known))
     if unknown:
-        raise BadInput("", f"no engine {', '.join(unknown)}; known: {', '.join(known)}")
+        raise BadInput("", f"no target {', '.join(unknown)} to compare with reference; known: {', '.join(known)}")
     probes = all_probes(program)
-    expected = known["reference"].simulate(program, sent, probes, advance)
+    expected = reference.simulate(program, sent, probes, advance)
     comparisons = []
     for name in others:
         found = known[name].simulate(program, sent, probes, advance)
@@ -157,8 +165,13 @@ def verify(
     return comparisons
 
 
+def _program(artifact: Artifact) -> Program:
+    arguments.require("artifact", artifact, Artifact, "an Artifact", arguments.ARTIFACT)
+    return artifact.program
+
+
 def compared(
-    artifact: Artifact, engine: str, expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]
+    artifact: Artifact, target: str, expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]
 ) -> Comparison:
     """Count the values that differ from the first step of each population on, and name the earliest one."""
     values = differences = 0
@@ -172,7 +185,7 @@ def compared(
         if len(places):
             sample, step, neuron = min(map(tuple, places.tolist()), key=lambda place: (place[1], place[0], place[2]))
             text = f"{probe} of neuron {neuron}, step {step + 1}, sample {sample}: "
-            text += f"{engine} {left[sample, step, neuron]}, reference {right[sample, step, neuron]}"
+            text += f"{target} {left[sample, step, neuron]}, reference {right[sample, step, neuron]}"
             firsts.append((start + step, text))
     samples = len(next(iter(expected.values())))
-    return Comparison(engine, "reference", samples, values, differences, min(firsts)[1] if firsts else "")
+    return Comparison(target, "reference", samples, values, differences, min(firsts)[1] if firsts else "")

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from snndeploy import arguments
 from snndeploy.errors import BadInput, Problems
 from snndeploy.files import GIB, atomic_write, read_bytes
 from snndeploy.manifest import parsed, plain
@@ -60,6 +61,7 @@ class Artifact:
 
 def load(path: str | os.PathLike[str]) -> Artifact:
     """Read a `.snn` file. Raises BadInput, with all problems together, for anything but an intact artifact."""
+    arguments.require("path", path, arguments.PATH, "the path of a file")
     where = str(path)
     manifest, arrays = _parse(read_bytes(path, GIB), where)
     problems = Problems(where)

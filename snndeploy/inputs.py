@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from snndeploy import arguments
 from snndeploy.errors import Problems
 from snndeploy.program import Input, Program
 
@@ -26,7 +27,7 @@ def by_name(names: Sequence[str], x: Samples, problems: Problems) -> dict[str, N
         arrays = {names[0]: arrays["x"]}
     problems.require(set(arrays) == set(names), "", f"expected samples for {sorted(names)}, found {sorted(arrays)}")
     problems.raise_if_any()
-    found = {name: np.asarray(array) for name, array in arrays.items()}
+    found = {name: arguments.array(name, array) for name, array in arrays.items()}
     lengths = sorted({array.shape[:2] for array in found.values()})
     problems.require(len(lengths) == 1, "", f"the inputs differ in samples and steps: {lengths}")
     return found

@@ -81,6 +81,19 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
+def free_path(path: str | os.PathLike[str]) -> Path:
+    """`checked_path(path)`, or BadInput where NAME.json is there and is not the description of a checkpoint."""
+    path = checked_path(path)
+    description = path.with_suffix(".json")
+    if description.exists():
+        try:
+            _description(description)
+        except BadInput:
+            text = "is there, is no description of a checkpoint, and would be overwritten"
+            raise BadInput(str(description), f"{text}; move it, or give another name than {path.name}") from None
+    return path
+
+
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """Copies of the parameters and constants of `model` by name."""
     return {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}

@@ -68,8 +68,8 @@ def train(
     `advance` is called with the number of epochs that were done since the last call. With a `path` (NAME.safetensors)
     the result is saved there, and the progress beside it (NAME.progress) after every epoch: called again, an
     interrupted training goes on where it was, to the same bytes. The caller's random numbers and threads are left
-    alone. Raises BadInput for an unknown recipe, a seed or epochs that cannot be, and progress of another training;
-    CheckFailed where the loss diverges.
+    alone. Raises BadInput for an unknown recipe, a seed or epochs that cannot be, progress of another training,
+    and a NAME.json that is no checkpoint's; CheckFailed where the loss diverges.
     """
     recipe = recipe_of(name)
     dataset = dataset_of(recipe)
@@ -78,7 +78,7 @@ def train(
     problems.require(seed >= 0, "seed", f"expected 0 or more, found {seed}")
     problems.require(epochs >= 1, "epochs", f"expected 1 or more, found {epochs}")
     problems.raise_if_any()
-    progress = None if path is None else ProgressFile(checkpoint.checked_path(path), name, seed, epochs)
+    progress = None if path is None else ProgressFile(checkpoint.free_path(path), name, seed, epochs)
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(epoch_seed(seed, 0))
         model = recipe.build().train()

@@ -142,7 +142,7 @@ class _Quickstart:
                 say("      making Lava's worker environment, once (about half a minute)")
                 install()
             with progress("running Lava", 2 * len(x)) as advance:
-                (comparison,) = verify(artifact, x, against=["lava"], advance=advance)
+                (comparison,) = verify(artifact, x, against=["loihi2-lava"], advance=advance)
         except Missing as error:
             return {**nothing, "reason": error.lines()[0]}
         return {

@@ -1,4 +1,4 @@
-"""`snndeploy verify`: every engine on the same program, value for value, and the integers beside the floats."""
+"""`snndeploy verify`: every target on the same program, value for value, and the integers beside the floats."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from snndeploy.errors import BadInput, CheckFailed
 def command(
     network: Annotated[Path, typer.Argument(help="A .snn file, or a .nir file to compile first.")],
     input: InputFile,
-    engine: Annotated[
-        list[str] | None, typer.Option("--engine", help="Compare only this engine; may be repeated.")
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", help="Compare only this one, loihi2-sim or loihi2-lava; may be repeated."),
     ] = None,
     floats: Annotated[
         Path | None, typer.Option("--float", help="The .nir file it was made of: count the spike trains it shares.")
@@ -29,10 +30,11 @@ def command(
     calibrate: Calibrate = None,
     as_json: Json = False,
 ) -> None:
-    """Compare all engines, every u, v and spike.
+    """Compare all targets, every u, v and spike.
 
-    Each is compared with the reference; exit code 1 where a value differs, and the first one is named. With --float the
-    spikes are also compared with those of the float network: rounding makes them differ, which is no failure.
+    Each is compared with `reference`, the definition; exit code 1 where a value differs, and the first one is named.
+    With --float the spikes are also compared with those of the float network: rounding makes them differ, which is no
+    failure.
     """
     import dataclasses
 
@@ -50,13 +52,13 @@ def command(
         with progress("beside the floats", len(next(iter(arrays.values())))) as advance:
             kept = agreement(artifact, graph, arrays, steps=steps or (), advance=advance, where=str(input))
     with progress("comparing", None) as advance:
-        comparisons = verify(artifact, arrays, against=engine or None, advance=advance, where=str(input))
+        comparisons = verify(artifact, arrays, against=target or None, advance=advance, where=str(input))
     if as_json:
         compared = [dataclasses.asdict(row) for row in comparisons]
         print_json({"comparisons": compared, "agreement": [dataclasses.asdict(row) for row in kept]})
     else:
-        table = [(c.engine + " = " + c.against, c.samples, c.values_compared, c.differences) for c in comparisons]
-        print_table(("engines", "samples", "values compared", "differences"), table)
+        rows = [(f"{c.target} = {c.against}", c.samples, c.values_compared, c.differences) for c in comparisons]
+        print_table(("targets", "samples", "values compared", "differences"), rows)
         trains = [(a.population, a.steps, a.active, a.identical, f"{100 * a.share:.1f} %") for a in kept]
         if trains:
             print_table(("population", "steps", "active trains", "as in floats", "share"), trains)

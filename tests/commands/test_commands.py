@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 def build():
+    torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 5), snn.Leaky(beta=0.5, reset_mechanism="zero", init_hidden=True))
 
 def default_reset():
@@ -118,7 +119,7 @@ def test_verify_and_show(shell: Shell) -> None:
     verified = shell("verify", "small.snn", "--input", "x.npz", "--json")
     assert verified.returncode == 0, verified.stderr
     comparisons = json.loads(verified.stdout)["comparisons"]
-    assert [comparison["engine"] for comparison in comparisons] == ["fast", "lava"]
+    assert [comparison["target"] for comparison in comparisons] == ["loihi2-sim", "loihi2-lava"]
     for comparison in comparisons:
         assert comparison["differences"] == 0
         assert comparison["values_compared"] > 1000
@@ -130,7 +131,7 @@ def test_verify_and_show(shell: Shell) -> None:
 
 def test_verify_beside_the_floats(shell: Shell) -> None:
     assert shell("export", "models:build", "--shape", "4", "-o", "net.nir").returncode == 0
-    verify = ("verify", "net.nir", "--input", "x.npz", "--engine", "fast", "--bits", "14")
+    verify = ("verify", "net.nir", "--input", "x.npz", "--target", "loihi2-sim", "--bits", "14")
     counted = shell(*verify, "--float", "net.nir", "--steps", "4", "--steps", "10", "--json")
     assert counted.returncode == 0, counted.stderr
     rows = json.loads(counted.stdout)["agreement"]
@@ -193,9 +194,9 @@ def test_a_difference_fails_verify(shell: Shell, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(lava, "simulate", off_by_one)
     artifact = snndeploy.load(shell.folder / "small.snn")
     same, comparison = api.verify(artifact, np.zeros((4, 10, 4), np.int64))
-    assert (same.engine, same.differences) == ("fast", 0)
+    assert (same.target, same.differences) == ("loihi2-sim", 0)
     assert comparison.differences == 1
-    assert comparison.first.startswith("hidden.u of neuron 1, step 5, sample 2: lava ")
+    assert comparison.first.startswith("hidden.u of neuron 1, step 5, sample 2: loihi2-lava ")
 
 
 REFUSALS = {
@@ -301,7 +302,7 @@ def test_two_inputs_from_one_file(shell: Shell) -> None:
         assert ran.returncode == 0, ran.stderr
         assert json.loads(ran.stdout)["spikes"] > 0
         assert json.loads(ran.stdout)["accuracy"] is None
-        assert shell("verify", "net.snn", "--input", "both.npz", "--engine", "fast").returncode == 0
+        assert shell("verify", "net.snn", "--input", "both.npz", "--target", "loihi2-sim").returncode == 0
     np.savez(shell.folder / "one.npz", x=x)
     assert shell.refuses(2, "compile", "net.nir", "--calibrate", "one.npz", "-o", "net.snn") == [
         "snndeploy: net.nir: calibrate: expected samples for ['x', 'y'], found ['x']"

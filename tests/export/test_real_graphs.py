@@ -165,7 +165,7 @@ def test_compiled_or_refused_in_one_line_a_problem(name: str, shared: Path) -> N
         f"repaired: {line}" for line in READ[name]
     ]
     x = np.random.default_rng(0).random((2, 20, *source)) < 0.2
-    (fast,) = snndeploy.verify(artifact, x, against=["fast"])
+    (fast,) = snndeploy.verify(artifact, x, against=["loihi2-sim"])
     assert fast.differences == 0
 
 

@@ -41,7 +41,7 @@ def test_each_input_has_the_range_of_its_own_data() -> None:
     assert (y.minimum, y.maximum) == (round(Y.min() * y.scale), round(Y.max() * y.scale))
     run = snndeploy.run(artifact, BOTH, probes=["a.spikes", "b.spikes"])
     assert all(0.02 < record.mean() < 0.98 for record in run.probes.values())
-    assert snndeploy.verify(artifact, BOTH, against=["fast"])[0].differences == 0
+    assert snndeploy.verify(artifact, BOTH, against=["loihi2-sim"])[0].differences == 0
 
 
 def test_inputs_that_hold_the_same_are_as_if_it_was_said() -> None:

@@ -69,7 +69,7 @@ def test_v_of_a_readout(kind: str) -> None:
 def test_the_engines_agree() -> None:
     x = np.random.default_rng(1).random((3, 20, 6)) < 0.3
     for kind in ("LI", "CubaLI"):
-        compared = snndeploy.verify(snndeploy.compile(graph(kind), dt=DT), x, against=["fast", "lava"])
+        compared = snndeploy.verify(snndeploy.compile(graph(kind), dt=DT), x, against=["loihi2-sim", "loihi2-lava"])
         assert [c.differences for c in compared] == [0, 0]
 
 

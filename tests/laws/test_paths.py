@@ -77,7 +77,7 @@ def test_integers_equal_floats(name: str) -> None:
     names = [p.name for p in artifact.program.populations]
     found = snndeploy.run(artifact, x, probes=[f"{n}.spikes" for n in names]).probes
     expected = simulate(lower(made, DT), x)
-    assert snndeploy.verify(artifact, x[:2], against=["fast"])[0].differences == 0
+    assert snndeploy.verify(artifact, x[:2], against=["loihi2-sim"])[0].differences == 0
     for n in names:
         assert np.array_equal(found[f"{n}.spikes"], expected[n]), n
         assert 0.02 < expected[n].mean() < 0.98, n

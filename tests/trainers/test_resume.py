@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from snndeploy.errors import BadInput
+from snndeploy.trainers.checkpoint import load
 from snndeploy.trainers.training import train
 
 
@@ -70,3 +71,18 @@ def test_progress_of_another_training_or_a_damaged_one_is_refused(tmp_path: Path
         f"{progress}: optimizer.0.step: expected a tensor of shape ();"
         " remove it to train digits-ann, seed 0, 3 epochs from the start"
     )
+
+
+def test_a_description_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "keep.safetensors"
+    description = path.with_suffix(".json")
+    description.write_text("{}")
+    with pytest.raises(BadInput) as refused:
+        train("digits-ann", epochs=1, path=path)
+    text = "is there, is no description of a checkpoint, and would be overwritten"
+    assert refused.value.lines() == [f"{description}: {text}; move it, or give another name than keep.safetensors"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["keep.json"]
+    description.unlink()
+    for seed in (0, 1):  # a checkpoint is replaced by the next one
+        train("digits-ann", seed=seed, epochs=1, path=path)
+        assert load(path).seed == seed
