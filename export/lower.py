@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 import nir
 import numpy as np
@@ -18,12 +17,14 @@ import numpy as np
 from snndeploy import arguments
 from snndeploy.errors import Problems, shortened
 from snndeploy.export import composition, metadata, nir_neurons, nir_repairs
-from snndeploy.export.composition import ENDS, POPULATIONS, STATELESS, WEIGHTS, Edge, Steps, common_shape, shape
+from snndeploy.export.composition import POPULATIONS, STATELESS, WEIGHTS, Steps, shape
 from snndeploy.export.inline import inline
-from snndeploy.export.linear import Budget, Linear, added, applied, between, composed, diagonal, identity
+from snndeploy.export.linear import Budget, Linear, added, between, identity
 from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
 from snndeploy.export.nir_shapes import ELEMENTWISE
+from snndeploy.export.origins import BIAS, Origins
+from snndeploy.export.signals import Signal, signals
 from snndeploy.network import Floats, Network, Population, Projection
 
 DEFAULT_DT = 1e-4  # seconds: what snnTorch 1.0.0 writes (export_nir.py)
@@ -33,22 +34,6 @@ SUPPORTED = (nir.Input, nir.Output, *STATELESS, *nir_neurons.CLASSES)
 Key = tuple[str, str, int]  # source, target, delay in steps
 
 
-@dataclass(frozen=True)
-class _Signal:
-    """What a node sends, of the given shape, as a linear function of what populations sent.
-
-    `terms` gives for (source, delay in steps) the map, None for the identity.
-    """
-
-    shape: tuple[int, ...]
-    terms: Mapping[tuple[str, int], Linear | None] = field(default_factory=dict)
-    bias: Floats | float = 0.0
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-
 def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph") -> Network:
     """The Network that `graph` describes, with names of populations from its nodes and projections `SOURCE-TARGET`.
 
@@ -56,6 +41,11 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     the metadata. What is assumed instead is said in `notes`. Raises BadInput, all problems together, for everything
     that cannot be kept exactly; `where` leads its lines.
     """
+    return lowered(graph, dt, where)[0]
+
+
+def lowered(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph") -> tuple[Network, Origins]:
+    """What `lower` gives, and what became of each node."""
     arguments.require("graph", graph, nir.NIRGraph, "a NIR graph", arguments.GRAPH)
     arguments.require("dt", dt, (*arguments.REAL, type(None)), "seconds")
     problems = Problems(where)
@@ -78,13 +68,13 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     order, delays = composition.stateless_order(graph, problems), said.delays if said else {}
     maps = composition.check(graph, order, delays, said is None, problems, late)
     problems.raise_if_any()
-    budget = Budget(problems)
-    signals = _signals(graph, order, delays, maps, late, budget)
+    budget, origins = Budget(problems), Origins()
+    arriving = signals(graph, order, delays, maps, late, budget, origins)
     problems.raise_if_any()
-    weights = _weights(signals, cells, shapes, said is None, notes, budget)
+    weights, given = _weights(arriving, cells, shapes, said is None, notes, budget)
     composition.check_kernels([(f"{key[0]} -> {key[1]}", own) for key, own in weights.items()], problems)
     inputs, outputs = (_of_kind(graph, kind) for kind in (nir.Input, nir.Output))
-    read = [_read_out(name, signals[name], cells.keys(), problems) for name in outputs]
+    read = [_read_out(name, arriving[name], cells.keys(), problems) for name in outputs]
     problems.raise_if_any()
     names = {name: legal(name, type(graph.nodes[name]).__name__) for name in (*inputs, *cells)}
     for own in sorted(Counter(names.values()) - Counter(set(names.values()))):
@@ -101,13 +91,17 @@ def lower(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR graph"
     populations = [Population(names[name], shape(graph.nodes[name]), "input") for name in inputs]
     for name, cell in cells.items():
         reset = said.resets.get(name, "zero") if said else "zero"
-        populations.append(_population(names[name], cell, signals[name].bias, reset))
+        populations.append(_population(names[name], cell, arriving[name].bias, reset))
     projections = _named(weights, names)
+    origins.populations = names
+    origins.weights = {q.name: given[key] for key, q in projections.items()}
+    origins.biases = {names[name]: arriving[name].by[BIAS] for name in cells}
+    origins.outputs = {name: names[source] for name, source in zip(outputs, read, strict=True)}
     heard = tuple(dict.fromkeys(names[name] for name in read))
-    draft = Network(tuple(populations), projections, heard, step, tuple(notes))
+    draft = Network(tuple(populations), tuple(projections.values()), heard, step, tuple(notes))
     network = Network(tuple(map(draft.population, draft.order())), draft.projections, draft.outputs, step, draft.notes)
     network.check(where)
-    return network
+    return network, origins
 
 
 def _time_step(said: metadata.Metadata | None, dt: float | None, problems: Problems, notes: list[str]) -> float:
@@ -183,160 +177,48 @@ def _steps(name: str, node: nir.Delay, dt: float, problems: Problems) -> Steps:
     return np.rint(np.where(good, steps, 0)).astype(np.int64)
 
 
-def _signals(
-    graph: nir.NIRGraph,
-    order: list[str],
-    delays: Mapping[Edge, int],
-    maps: Mapping[str, Linear],
-    late: Mapping[str, Steps],
-    budget: Budget,
-) -> dict[str, _Signal]:
-    """What arrives at each neuron and at the Output, and what leaves each other node."""
-    problems = budget.problems
-    sources = composition.sources(graph)
-    sent = {name: _population_signal(name, node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
-    for name in order:
-        node, signal = graph.nodes[name], _sum(name, sources[name], sent, delays, budget)
-        if name in late:
-            sent[name] = _delayed(name, late[name], signal, budget)
-            continue
-        own = maps.get(name) or _own_map(name, node, signal, problems)
-        sent[name] = _transformed(name, node, own, signal, budget)
-    arriving = {}
-    for name, node in sorted(graph.nodes.items()):
-        if isinstance(node, ENDS):
-            signal = arriving[name] = _sum(name, sources[name], sent, delays, budget)
-            expected = math.prod(shape(node))
-            problems.require(signal.size == expected, name, f"expected {expected} values, {signal.size} arrive")
-    return {**sent, **arriving}
-
-
-def _population_signal(name: str, node: nir.NIRNode) -> _Signal:
-    return _Signal(shape(node), {(name, 0): None})
-
-
-def _sum(
-    name: str, sources: list[str], sent: Mapping[str, _Signal], delays: Mapping[Edge, int], budget: Budget
-) -> _Signal:
-    """The sum of what `sources` send to `name`, each delayed as its edge says."""
-    problems = budget.problems
-    total: dict[tuple[str, int], Linear | None] = {}
-    bias: Floats | float = 0.0
-    sizes = {sent[source].size for source in sources}
-    out = common_shape([sent[source].shape for source in sources])
-    if not problems.require(len(sizes) == 1, name, f"signals of different sizes are added: {sorted(sizes)}"):
-        return _Signal(out)
-    for source in sources:
-        delay = delays.get((source, name), 0)
-        late = delay > 0 and bool(np.any(sent[source].bias))
-        problems.require(not late, f"{source} -> {name}", "a delay behind a bias; put it on the edge before the bias")
-        bias = bias + sent[source].bias
-        for (origin, steps), own in sent[source].terms.items():
-            key = (origin, steps + delay)
-            if key in total:
-                total[key] = added(total[key] or identity(out), own or identity(out), name, budget)
-            else:
-                total[key] = own
-    return _Signal(out, total, bias)
-
-
-def _own_map(name: str, node: nir.NIRNode, signal: _Signal, problems: Problems) -> Linear | None:
-    """The matrix of an Affine or a Linear, where it can act on `signal`; None of a Flatten."""
-    if not isinstance(node, WEIGHTS):
-        return None
-    weight = np.asarray(node.weight, np.float64)
-    finite = bool(np.isfinite(weight).all())
-    problems.require(finite, f"{name}.weight", "expected finite numbers, found NaN or infinity")
-    inputs = weight.shape[1]
-    problems.require(signal.size == inputs, name, f"expected {inputs} values, {signal.size} arrive")
-    return Linear(weight, signal.shape, weight.shape[:1])
-
-
-def _transformed(name: str, node: nir.NIRNode, own: Linear | None, signal: _Signal, budget: Budget) -> _Signal:
-    """What the stateless `node` makes of `signal`: `own`, and its bias."""
-    if own is None:
-        return _Signal((signal.size,), signal.terms, signal.bias)  # Flatten keeps the order (C)
-    offset = _offset(name, node, own, budget.problems)
-    if budget.problems.found:
-        return _Signal(own.target)
-    terms = {key: own if term is None else composed(own, term, name, budget) for key, term in signal.terms.items()}
-    if np.any(signal.bias):
-        offset = applied(own, np.broadcast_to(signal.bias, signal.size), name, budget) + offset
-    return _Signal(own.target, terms, offset)
-
-
-def _delayed(name: str, steps: Steps, signal: _Signal, budget: Budget) -> _Signal:
-    """`signal`, each of its values as many steps later as `steps` says."""
-    problems = budget.problems
-    if not problems.require(signal.size == steps.size, name, f"expected {steps.size} values, {signal.size} arrive"):
-        return _Signal(signal.shape)
-    early = not np.any((steps > 0) & (signal.bias != 0))
-    problems.require(early, name, "a delay behind a bias; put it before the bias")
-    terms: dict[tuple[str, int], Linear | None] = {}
-    for step in np.unique(steps).tolist():
-        own = steps == step
-        chosen = None if own.all() else diagonal(own.astype(np.float64), signal.shape)
-        for (origin, before), term in signal.terms.items():
-            kept = term
-            if chosen is not None:
-                kept = chosen if term is None else composed(chosen, term, name, budget)
-            key = (origin, before + step)
-            if key in terms:  # delays that add up to the same number of steps
-                everything = identity(signal.shape)
-                kept = added(terms[key] or everything, kept or everything, name, budget)
-            terms[key] = kept
-    return _Signal(signal.shape, terms, signal.bias)
-
-
-def _offset(name: str, node: nir.NIRNode, own: Linear, problems: Problems) -> Floats:
-    """The bias of a node, flat: one for each output, or for each channel of a convolution."""
-    channels = own.target[:1]
-    offset = np.asarray(getattr(node, "bias", np.zeros(channels)), np.float64)
-    finite = bool(np.isfinite(offset).all())
-    problems.require(finite, f"{name}.bias", "expected finite numbers, found NaN or infinity")
-    text = f"expected the shape {channels}, found {offset.shape}"
-    if not problems.require(offset.shape == channels, f"{name}.bias", text):
-        return np.zeros(math.prod(own.target))
-    return np.repeat(offset, math.prod(own.target[1:]))
-
-
 def _weights(
-    signals: Mapping[str, _Signal],
+    arriving: Mapping[str, Signal],
     cells: Mapping[str, Neuron],
     shapes: Mapping[str, tuple[int, ...]],
     assume: bool,
     notes: list[str],
     budget: Budget,
-) -> dict[Key, Linear]:
-    """The weights into every neuron node by source, target and delay, gains multiplied in."""
+) -> tuple[dict[Key, Linear], dict[Key, tuple[str, ...]]]:
+    """The weights into every neuron node by source, target and delay, gains multiplied in; the nodes that gave them."""
     found: dict[Key, Linear] = {}
+    given: dict[Key, tuple[str, ...]] = {}
     for target, cell in cells.items():
-        for (source, given), own in signals[target].terms.items():
-            delay = given
-            if source == target and given == 0 and assume:
+        for (source, steps), own in arriving[target].terms.items():
+            delay = steps
+            if source == target and steps == 0 and assume:
                 delay = 1
                 notes.append(f"NIR does not say the delay of the loop of {target!r} to itself: assumed one step")
             brought = between(own or identity(shapes[target]), shapes[source], shapes[target], target, budget)
-            found[source, target, delay] = brought.scaled(cell.gain, target, budget)
-    return found
+            brought = brought.scaled(cell.gain, target, budget)
+            key = source, target, delay
+            found[key] = added(found[key], brought, target, budget) if key in found else brought
+            given[key] = (*given.get(key, ()), *arriving[target].by[source, steps])
+    return found, given
 
 
-def _named(weights: Mapping[Key, Linear], names: Mapping[str, str]) -> tuple[Projection, ...]:
+def _named(weights: Mapping[Key, Linear], names: Mapping[str, str]) -> dict[Key, Projection]:
     """The projections, sorted: `SOURCE-TARGET`, with `.DELAY` where there are several between the two."""
     pairs = Counter((source, target) for source, target, _ in weights)
-    projections, taken = list[Projection](), set[str]()
-    for (source, target, delay), own in sorted(weights.items(), key=lambda item: item[0]):
+    projections, taken = dict[Key, Projection](), set[str]()
+    for key, own in sorted(weights.items(), key=lambda item: item[0]):
+        source, target, delay = key
         several = f".{delay}" if pairs[source, target] > 1 else ""
         source, target = names[source], names[target]
         name = f"{source}-{target}{several}"
         if name in taken:  # the names of populations may hold "-" and "." too
             name = shortened_name(name, f"{source} {target} {delay}")
         taken.add(name)
-        projections.append(Projection(name, source, target, own.weights, delay, own.kind, own.extra))
-    return tuple(projections)
+        projections[key] = Projection(name, source, target, own.weights, delay, own.kind, own.extra)
+    return projections
 
 
-def _read_out(name: str, signal: _Signal, populations: Collection[str], problems: Problems) -> str:
+def _read_out(name: str, signal: Signal, populations: Collection[str], problems: Problems) -> str:
     """The population whose spikes the Output takes as they are."""
     terms = list(signal.terms.items())
     (source, delay), own = terms[0] if terms else (("", 0), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from snndeploy.files import GIB
 
 def command(
     graph: Annotated[Path, typer.Argument(help="A .nir file.")],
-    target: Annotated[str, typer.Option("--target", help="The chip to check for.")] = "loihi2",
+    target: Annotated[str, typer.Option("--target", help="The chip to check for: loihi2.")] = "loihi2",
     bits: Bits = DEFAULT_BITS,
     input_range: InputRangeOption = None,
     dt: Dt = None,
@@ -24,12 +25,14 @@ def command(
 ) -> None:
     """Check every node of a NIR graph for a chip.
 
-    A node is ok, or the table says what is wrong with it; exit code 1 on any failure.
+    A node is ok, and the table says what the chip does with it, or what is wrong with it; exit code 1 on any failure.
     """
     from snndeploy.api import compile
     from snndeploy.api import input_range as parsed_range
+    from snndeploy.cli._nodes import Fates, nodes_of
     from snndeploy.cli._report import cores_line, report_dict
     from snndeploy.export import nir_repairs
+    from snndeploy.export.lower import lowered
     from snndeploy.export.nir_file import read_nir
     from snndeploy.targets.loihi2.quantize import Quantize
 
@@ -37,24 +40,31 @@ def command(
         raise BadInput("--target", f"no chip {target!r}; known: loihi2")
     Quantize(bits, input=parsed_range(input_range)).check()
     read = read_nir(graph, max_tensor_bytes)
+    nodes = dict(nodes_of(read))
     repaired = nir_repairs.read(read.metadata, Problems(str(graph)))
-    artifact, problems = None, []
+    artifact, problems, fates = None, [], {}
     try:
         artifact = compile(read, bits=bits, input=input_range, dt=dt)
+        told = Fates(*lowered(read, dt), artifact)
+        fates = {name: told.of(name, node) for name, node in nodes.items()}
     except BadInput as error:
         if error.where == "dt" or any(problem.startswith("dt: ") for problem in error.problems):
             raise
         problems = list(error.problems)
-    rows = [_row(name, node, problems) for name, node in read.nodes.items()]
-    others = [problem for problem in problems if not any(_concerns(problem, *item) for item in read.nodes.items())]
+    concerned = {problem: _concerned(problem, nodes) for problem in problems}
+    rows = [_row(name, node, [p for p, own in concerned.items() if own == name]) for name, node in nodes.items()]
+    others = [problem for problem, own in concerned.items() if own is None]
     if as_json:
         keys = ("node", "type", "shape", "result")
-        table = [dict(zip(keys, row, strict=True)) for row in rows]
+        table = [{**dict(zip(keys, row, strict=True)), "on_target": fates.get(row[0])} for row in rows]
         report = report_dict(artifact) if artifact else None
         found = {"nodes": table, "repaired": repaired, "problems": problems, "report": report}
         print_json({"ok": artifact is not None, **found})
     else:
-        print_table(("node", "type", "shape", "result"), rows)
+        if fates:
+            print_table(("node", "type", "shape", "result", f"on {target}"), [(*row, fates[row[0]]) for row in rows])
+        else:
+            print_table(("node", "type", "shape", "result"), rows)
         for line in repaired if artifact is None else ():  # else they are among the notes
             print(printable(f"note: {line}"))
         for problem in others:
@@ -68,15 +78,19 @@ def command(
 
 
 def _row(name: str, node: Any, problems: list[str]) -> tuple[str, str, str, str]:
-    own = [problem.removeprefix(f"{name}: ") for problem in problems if _concerns(problem, name, node)]
+    own = [problem.removeprefix(f"{name}: ") for problem in problems]
     shape = node.output_type.get("output") if node.output_type else None
     text = "" if shape is None else "x".join(str(int(length)) for length in shape)
     return name, type(node).__name__, text, "; ".join(own) or "ok"
 
 
-def _concerns(problem: str, name: str, node: Any) -> bool:
-    """Whether a problem is about a node, or one of its parameters, by its name or that of its population."""
+def _concerned(problem: str, nodes: Mapping[str, Any]) -> str | None:
+    """The node that a problem is about, or one of its parameters: by its name or that of its population.
+
+    The longest name is meant: "a.b: ..." is of a node "a.b" in a graph "a", if there is one.
+    """
     from snndeploy.export.names import legal
 
-    names = {name, legal(name, type(node).__name__)}
-    return any(problem.startswith((f"{own}: ", f"{own}.")) for own in names)
+    ends = [(own, name) for name, node in nodes.items() for own in (name, legal(name, type(node).__name__))]
+    found = [name for own, name in ends if problem.startswith((f"{own}: ", f"{own}."))]
+    return max(found, key=len, default=None)

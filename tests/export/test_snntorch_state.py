@@ -44,7 +44,7 @@ def records(m: Any, x: Any) -> Any:
 
 def truncates(m: Any, x: Any) -> Any:
     spikes = m.lif(m.fc(x))
-    m.lif.detach_hidden()
+    m.lif.mem = m.lif.mem.detach()
     return spikes
 
 
