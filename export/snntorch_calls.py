@@ -68,7 +68,7 @@ class Calls(Values):
 
     def _keeps_values(self, name: str, function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> bool:
         """Report options that change what a function gives, and conversions to other numbers than float64."""
-        changing = sorted({"out", "rounding_mode", "dtype"} & options.keys())
+        changing = sorted(key for key in ("out", "rounding_mode", "dtype") if options.get(key) is not None)
         if changing and name != "to":
             self.problem("forward", f"{name} with {', '.join(changing)} is not supported; leave it out")
             return False

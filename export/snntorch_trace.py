@@ -144,6 +144,8 @@ class _Walk(Calls):
         if not signals:  # a constant, as in the first step of a hand-written recurrence
             return original(*mapped(args, _double), **mapped(options, _double))
         layer = layers.layer(module)
+        if type(module) is nn.ReLU and signals[0].value and signals[0].value.part == "spk":
+            return signals[0]
         if layer is None:
             self.problem(path, refusal(name))
             return self.unknown(original(*plain(args), **plain(options)))

@@ -300,3 +300,8 @@ def test_wrong_samples() -> None:
     assert refused(model, ((4,), (4,))) == [
         "model: forward: takes 1 inputs, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
     ]
+
+
+def test_a_relu_of_spikes_is_nothing() -> None:
+    exported = export_model(nn.Sequential(nn.Linear(4, 5), leaky(), nn.ReLU(), nn.Linear(5, 3), leaky()), (4,))
+    assert edges(exported) == {"input affine_0", "affine_0 lif_1", "lif_1 affine_3", "affine_3 lif_4", "lif_4 output"}

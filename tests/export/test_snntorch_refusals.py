@@ -71,7 +71,12 @@ def test_all_problems_of_a_model_together() -> None:
             snn.SConv2dLSTM(1, 1, 3, init_hidden=True),
             "SConv2dLSTM is not supported; use Conv2d and Synaptic",
         ),
-        (nn.Tanh(), f"Tanh is not supported; {SUPPORTED}"),
+        (nn.Bilinear(4, 4, 4), f"Bilinear is not supported; {SUPPORTED}"),
+        (nn.Tanh(), "Tanh is not supported; use Leaky"),
+        (nn.LayerNorm(4), "LayerNorm is not supported; use torch.nn.BatchNorm1d or BatchNorm2d"),
+        (nn.LSTM(4, 4), "LSTM is not supported; use Linear and RSynaptic"),
+        (nn.Softmax(1), "Softmax is not supported; leave it out, and return the spikes"),
+        (nn.ZeroPad1d(0), "ZeroPad1d is not supported; use the padding of Conv1d or Conv2d, or give a padded sample"),
     ],
 )
 def test_classes(neuron: nn.Module, expected: str) -> None:
@@ -172,7 +177,18 @@ FORWARDS = [
     ),
     (lambda m, x: m.lif(x / x), "forward: div by a signal is not supported; divide by numbers"),
     (lambda m, x: m.lif(x + m.fc(x)[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; {WHOLE}"),
-    (lambda m, x: m.lif(torch.exp(x)), f"forward: exp is not supported; {SUPPORTED}"),
+    (lambda m, x: m.lif(torch.exp(x)), "forward: exp is not supported; use Leaky"),
+    (lambda m, x: m.lif(x * (x > 1)), "forward: gt is not supported; use Leaky"),
+    (lambda m, x: m.lif(torch.cumsum(x, 1)), f"forward: cumsum is not supported; {SUPPORTED}"),
+    (
+        lambda m, x: m.lif(torch.softmax(x, 1)),
+        "forward: softmax is not supported; leave it out, and return the spikes",
+    ),
+    (
+        lambda m, x: m.lif(torch.nn.functional.layer_norm(x, (4,))),
+        "forward: layer_norm is not supported; use torch.nn.BatchNorm1d or BatchNorm2d",
+    ),
+    (lambda m, x: m.lif(x.t()), f"forward: t is not supported; {WHOLE}, in the order of the sample"),
     (lambda m, x: m.lif(x.float()), f"forward: {FLOAT}"),
     (autocast, f"forward: {FLOAT.replace('float is', 'autocast is').replace('conversions', 'it')}"),
     (lambda m, x: m.lif(x.to(torch.int32)), f"forward: {FLOAT}"),
@@ -207,7 +223,7 @@ FORWARDS = [
     ),
     (
         lambda m, x: m.lif(x * x.max().item()),
-        f"forward: max is not supported; {SUPPORTED}",
+        "forward: max is not supported; use Leaky",
     ),
     (lambda m, x: m.lif(x[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; {WHOLE}"),
     (lambda m, x, y: m.lif(y), "lif: Leaky gets the argument 'y' of forward, for which there is no sample"),
