@@ -86,6 +86,12 @@ class Calls(Values):
         index = args[1] if len(args) > 1 else options.get("dim", 0)
         axis, step = _axis_and_step(name, index)
         is_input = value.nodes[0] in self.graph.inputs.values() and value.part in ("current", "sequence")
+        if is_input and axis is not None and len(value.shape) == 1 and value.part == "current":
+            steps = f"--shape 25x{value.shape[0]}"
+            self.problem(
+                "forward", f"takes time steps of its input; give a sample that has them in front, as in {steps}"
+            )
+            return self.unknown(function(*plain(args), **plain(options)))
         if is_input and axis in (0, 1) and len(value.shape) > (value.part == "current"):
             if axis != self.graph.axis:
                 raise TimeAxis(axis)

@@ -17,13 +17,13 @@ with extras():
 
 LIBRARIES = ("snntorch.", "torch.nn.", "torch.ao.")
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-# What wraps a model -> the model in it.
+# What wraps a model or a part of it -> what to use instead.
 WRAPPERS = {
-    "DataParallel": "model.module",
-    "DistributedDataParallel": "model.module",
-    "OptimizedModule": "model._orig_mod, which torch.compile was given",
-    "RecursiveScriptModule": "the model that torch.jit was given",
-    "TopLevelTracedModule": "the model that torch.jit was given",
+    "DataParallel": "its .module",
+    "DistributedDataParallel": "its .module",
+    "OptimizedModule": "its ._orig_mod, which torch.compile was given",
+    "RecursiveScriptModule": "what torch.jit was given",
+    "TopLevelTracedModule": "what torch.jit was given",
 }
 MODES: tuple[tuple[type[nn.Module], str], ...] = (
     (_BatchNorm, "with its running mean and variance"),
@@ -50,10 +50,11 @@ def check(model: Any) -> None:
     if not isinstance(model, nn.Module):
         found = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise BadInput("model", f"expected a torch.nn.Module, found {found}")
-    inner = WRAPPERS.get(type(model).__name__)
-    if inner is not None:
-        raise BadInput("model", f"{type(model).__name__} is not supported; export {inner}")
     problems = Problems("model")
+    for path, module in model.named_modules():
+        kind = type(module).__name__
+        problems.require(kind not in WRAPPERS, path, f"{kind} is not supported; use {WRAPPERS.get(kind)}")
+    problems.raise_if_any()
     for path, module in model.named_modules():
         text = f"the {{}} of this {type(module).__name__} was replaced; put the new one into a class of its own"
         for method in _replaced(module):

@@ -85,7 +85,9 @@ class Populations:
             graded = self.to.once(path, [spikes], lambda: linear.scaled(self.to.graph, path, spikes, factor, 0.0))
             made[0] = signal(shape, graded, self.to)
         if module.init_hidden:  # forward may read the states that a call leaves in the module
-            self.kept[id(module)] = {part: state for part, state in zip(returns, made, strict=True) if part != "spk"}
+            self.kept[id(module)] = {
+                part: state for part, state in zip(returns, made, strict=True) if hasattr(module, part)
+            }
             for part, state in self.kept[id(module)].items():
                 setattr(module, part, state)
         return tuple(made) if cells.returns_states(module) else made[0]

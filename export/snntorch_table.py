@@ -31,6 +31,9 @@ INSTEAD = {
     "AdaptiveMaxPool2d": "use MaxPool2d of spikes",
     "Alpha": "use Synaptic",
     "AssociativeLeaky": "use Leaky, one time step a call",
+    **dict.fromkeys(
+        ("bernoulli", "poisson", "rand_like", "repeat"), "encode the sample before, and give it time steps"
+    ),
     "BatchNorm3d": "use BatchNorm2d",
     "BatchNormTT1d": "use one BatchNorm1d for all time steps",
     "BatchNormTT2d": "use one BatchNorm2d for all time steps",

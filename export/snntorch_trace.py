@@ -100,6 +100,8 @@ class _Walk(Calls):
             on_device = any(word in reason for word in ("CUDA", "NVIDIA", "device"))
             advice = "is the sample what forward takes, without the batch?"
             advice = "a copy on the CPU is followed: take the device from the input, x.device" if on_device else advice
+            if "invalid for input of size" in reason:
+                advice = "take the batch size from the input, x.size(0)"
             text = f"forward cannot be followed ({reason}); {advice}"
             if not self.problems.found:
                 raise BadInput("model", text) from error
@@ -176,7 +178,8 @@ class _Walk(Calls):
             self.problems.add("output", text)
             return
         first = bool(graph.returned) and graph.returned[0][1] == "spk" and graph.returned[0][0] in graph.neurons
-        text = "forward must return the spikes of a neuron first; end the model with a neuron"
+        found = "the {1} of {0!r}".format(*graph.returned[0]) if graph.returned else "nothing"
+        text = f"forward must return the spikes of a neuron first, found {found}; end the model with a neuron"
         if not self.problems.require(first, "output", text):
             return
         for node, part in dict.fromkeys(graph.returned):

@@ -75,7 +75,9 @@ class Values(ABC):
         value = source.value
         if value.part == "argument":
             return f"the argument {value.nodes[0]!r} of forward, for which there is no sample"
-        if value.part == "sequence" or value.recorded:
+        if value.recorded:
+            return "the record of all time steps; return it as it is"
+        if value.part == "sequence":
             return "all time steps at once; call it for one time step in the loop"
         if value.part in ("spk", "current"):
             return RECURRENCE

@@ -228,9 +228,9 @@ MODEL_LINES = {
     " 'meta'); make the model on the CPU and load its state, then export it",
     "Moves": "forward cannot be followed (AssertionError: Torch not compiled with CUDA enabled); a copy on the CPU is"
     " followed: take the device from the input, x.device",
-    "parallel": "DataParallel is not supported; export model.module",
-    "compiled": "OptimizedModule is not supported; export model._orig_mod, which torch.compile was given",
-    "scripted": "TopLevelTracedModule is not supported; export the model that torch.jit was given",
+    "parallel": "DataParallel is not supported; use its .module",
+    "compiled": "OptimizedModule is not supported; use its ._orig_mod, which torch.compile was given",
+    "scripted": "TopLevelTracedModule is not supported; use what torch.jit was given",
 }
 
 

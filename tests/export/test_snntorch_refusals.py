@@ -155,7 +155,7 @@ def test_shapes() -> None:
 
 
 AGAIN = "called more than once in forward; write it for one time step, one neuron for each population"
-END = "output: forward must return the spikes of a neuron first; end the model with a neuron"
+END = "output: forward must return the spikes of a neuron first, found {}; end the model with a neuron"
 TUPLE = "all that 'out' returns; use init_hidden=True there, or `spk, mem = ...`"
 MADE = "forward makes its mem itself, so that every step starts from it"
 UNRETURNED = "forward takes 'mem', the mem of 'out', and does not return it; return it, or use init_hidden=True"
@@ -225,15 +225,27 @@ FORWARDS = [
         lambda m, x: m.lif(x * x.max().item()),
         "forward: max is not supported; use Leaky",
     ),
-    (lambda m, x: m.lif(x[:, 0]), f"forward: a part of a tensor, [{COLUMN}], cannot be taken; {WHOLE}"),
+    (
+        lambda m, x: m.lif(x[:, 0]),
+        "forward: takes time steps of its input; give a sample that has them in front, as in --shape 25x4",
+    ),
+    (
+        lambda m, x: m.lif(x.reshape(3, -1)),
+        "forward cannot be followed (RuntimeError: shape '[3, -1]' is invalid for input of size 8); take the batch"
+        " size from the input, x.size(0)",
+    ),
+    (
+        lambda m, x: torch.stack([m.lif(x) for _ in range(3)]).sum(0),
+        "forward: sum gets the record of all time steps; return it as it is",
+    ),
     (lambda m, x, y: m.lif(y), "lif: Leaky gets the argument 'y' of forward, for which there is no sample"),
     (lambda m, x: m.lif(m.scale), "lif: Leaky gets 'scale', a tensor of the model itself; use a Linear"),
     (lambda m, x: m.lif(m.fc(m.out(x)[1])), "fc: Linear gets the mem of 'out'; only its spikes can be sent"),
     (lambda m, x: m.lif(m.out(x)), f"lif: Leaky gets {TUPLE}"),
     (lambda m, x: m.lif(m.lif(m.lif(x))), f"lif: {AGAIN}"),
-    (lambda m, x: m.fc(x), END),
-    (lambda m, x: m.out(x)[1], END),
-    (lambda m, x: (), END),
+    (lambda m, x: m.fc(x), END.format("the current of 'fc'")),
+    (lambda m, x: m.out(x)[1], END.format("the mem of 'out'")),
+    (lambda m, x: (), END.format("nothing")),
     (lambda m, x: (m.lif(x), 3), "output: forward returns 3; return the spikes of the last neuron, then states"),
     (lambda m, x: (m.lif(x), m.fc(x)), "output: forward also returns the current of 'fc'; return spikes and states"),
     (lambda m, x, mem: m.out(x, mem)[0], f"output: {UNRETURNED}"),

@@ -66,6 +66,15 @@ def test_the_states_of_a_synaptic() -> None:
     assert export_model(model(forward, snn.Synaptic(0.5, 0.8, threshold=0.4, init_hidden=True)), (4,)).silent == []
 
 
+def test_the_hidden_spikes_of_an_rleaky() -> None:
+    def forward(m: Any, x: Any) -> Any:
+        m.lif(m.fc(x))
+        return m.lif.spk, m.lif.mem
+
+    neuron = snn.RLeaky(0.8, linear_features=5, threshold=0.4, init_hidden=True)
+    assert export_model(model(forward, neuron), (4,)).silent == []
+
+
 def forgets(m: Any, x: Any) -> Any:
     m.lif.reset_mem()
     return m.lif(m.fc(x))
