@@ -96,6 +96,8 @@ def lowered(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR grap
     origins.populations = names
     origins.weights = {q.name: given[key] for key, q in projections.items()}
     origins.biases = {names[name]: arriving[name].by[BIAS] for name in cells}
+    origins.gains = {name: (float(cell.gain.min()), float(cell.gain.max())) for name, cell in cells.items()}
+    origins.leaks = {name for name, cell in cells.items() if np.any(cell.bias)}
     origins.outputs = {name: names[source] for name, source in zip(outputs, read, strict=True)}
     heard = tuple(dict.fromkeys(names[name] for name in read))
     draft = Network(tuple(populations), tuple(projections.values()), heard, step, tuple(notes))

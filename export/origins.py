@@ -17,7 +17,8 @@ class Origins:
     `populations`: a neuron or Input -> its population. `composed`: a node between neurons -> those that its weights
     were multiplied or added into. `weights`: a projection -> the nodes that gave its weights, none for an identity.
     `biases`: a population -> the nodes that gave its bias. `delays`: a Delay -> its least and its most steps.
-    `outputs`: an Output -> the population that it reads.
+    `outputs`: an Output -> the population that it reads. `gains`: a neuron -> the least and the most that its r, w_in
+    and time constants multiply its weights with; `leaks`: neurons whose v_leak became a bias.
     """
 
     populations: dict[str, str] = field(default_factory=dict)
@@ -26,6 +27,8 @@ class Origins:
     biases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     delays: dict[str, tuple[int, int]] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+    leaks: set[str] = field(default_factory=set)
 
     def passed(self, name: str, by: By, terms: Iterable[Term], has_weights: bool) -> dict[Term, tuple[str, ...]]:
         """Who made the `terms` that leave the node `name`, into which those in `by` arrive.

@@ -55,8 +55,8 @@ class Fates:
             )
         found = []
         if name in told.delays:
-            least, most = told.delays[name]
-            found.append(f"{_count(most, 'step') if least == most else f'{least} to {most} steps'} of delay")
+            span = _span(*told.delays[name])
+            found.append(f"{span} step{'s' * (span != '1')} of delay")
         if name in told.composed:
             found.append(f"composed into {shortened([repr(into) for into in told.composed[name]])}")
         weights, biases = self.given.get(name, []), self.biases.get(name, [])
@@ -73,8 +73,15 @@ class Fates:
         cores = sum(core.population == name for core in self.artifact.placement.cores)
         called = "" if name == node else f" {name!r}"
         text = f"population{called} of {_count(entry.size, f'{entry.neuron} neuron')}, {_count(cores, 'neurocore')}"
-        alone = self.alone.get(name, [])
-        return f"{text}; one to one from {shortened(alone)}" if alone else text
+        found = [text]
+        gain = _span(*(f"{end:.3g}" for end in self.origins.gains[node]))
+        if gain != "1":
+            found.append(f"gain {gain} in its weights")
+        if node in self.origins.leaks:
+            found.append("v_leak as bias")
+        if alone := self.alone.get(name):
+            found.append(f"one to one from {shortened(alone)}")
+        return "; ".join(found)
 
     def _weights(self, name: str) -> str:
         """A projection of the network in the integers that it became."""
@@ -108,6 +115,10 @@ def _structure(node: nir.NIRNode) -> str:
     if isinstance(node, nir.Input | nir.Output):
         return "taken out: its edges are joined"
     return "no synapses: only another shape"
+
+
+def _span(least: object, most: object) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _count(number: int, what: str) -> str:

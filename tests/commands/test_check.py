@@ -168,6 +168,14 @@ def test_graphs_in_a_graph_and_other_names(check: Check) -> None:
     }
 
 
+def test_what_a_neuron_brings_into_its_weights(check: Check) -> None:
+    neuron = lif(2)
+    neuron.r, neuron.v_leak = np.array([1.0, 4.0]), np.array([0.0, 0.5])
+    found = fates(check, graph(ends(2, 2, n=neuron), "input n, n output", {}))
+    text = "gain 0.5 to 2 in its weights; v_leak as bias; one to one from 'input'"
+    assert found["n"] == f"population of 2 lif neurons, 1 neurocore; {text}"
+
+
 def test_the_table_fits_100_columns(check: Check) -> None:
     long = "a_long_name_of_a_node_as_other_tools_write_it"
     nodes = ends(2, 2, **{f"{long}_weights": weights(2, 2, 0.5), f"{long}_neuron": cuba(2)})
