@@ -31,8 +31,8 @@ class Fates:
         self.origins, self.artifact = origins, artifact
         self.populations = {p.name: p for p in network.populations}
         self.projections = {q.name: q for q in network.projections}
-        self.given = inverse(origins.weights)
-        self.biases = inverse(origins.biases)
+        self.given = _inverse(origins.weights)
+        self.biases = _inverse(origins.biases)
         self.parts: dict[str, list[Projection]] = {}  # those of the program by the name of the network's
         self.alone: dict[str, list[str]] = {}  # populations that send to another without weights
         for part in artifact.program.projections:
@@ -50,9 +50,8 @@ class Fates:
         if name in told.outputs:
             read = told.outputs[name]
             what = "v" if self.populations[read].neuron == "li" else "the spikes"
-            return (
-                f"output: {what} of {read!r}, {_count(self.artifact.program.end(read).start, 'step')} after the input"
-            )
+            start = _count(self.artifact.program.end(read).start, "step")
+            return f"output: {what} of {read!r}, {start} after the input"
         found = []
         if name in told.delays:
             span = _span(*told.delays[name])
@@ -99,7 +98,7 @@ class Fates:
         return f"bias of {population!r}{', sent in every step' if sent else ''}"
 
 
-def inverse(made_of: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+def _inverse(made_of: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     """What each node gave something to."""
     found: dict[str, list[str]] = {}
     for made, nodes in made_of.items():
