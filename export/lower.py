@@ -17,12 +17,12 @@ import numpy as np
 from snndeploy import arguments
 from snndeploy.errors import Problems, shortened
 from snndeploy.export import composition, metadata, nir_neurons, nir_repairs
+from snndeploy.export.casts import casts
 from snndeploy.export.composition import POPULATIONS, STATELESS, WEIGHTS, Steps, shape
 from snndeploy.export.inline import inline
 from snndeploy.export.linear import Budget, Linear, added, between, identity
 from snndeploy.export.names import legal, shortened_name
 from snndeploy.export.nir_neurons import Neuron
-from snndeploy.export.nir_shapes import ELEMENTWISE
 from snndeploy.export.origins import BIAS, Origins
 from snndeploy.export.signals import Signal, signals
 from snndeploy.network import Floats, Network, Population, Projection
@@ -58,7 +58,8 @@ def lowered(graph: nir.NIRGraph, dt: float | None = None, where: str = "NIR grap
     problems.raise_if_any()
     shapes = {name: shape(node) for name, node in graph.nodes.items() if isinstance(node, POPULATIONS)}
     composition.check_sizes(shapes.values(), problems)
-    notes += _casts(graph, problems)
+    notes += casts(graph, problems)
+    problems.raise_if_any()
     cells = {}
     for name, node in sorted(graph.nodes.items()):
         if isinstance(node, nir_neurons.CLASSES) and (cell := nir_neurons.from_nir(name, node, step, problems)):
@@ -148,19 +149,6 @@ def _check_structure(graph: nir.NIRGraph, problems: Problems) -> None:
             found = np.shape(node.weight)
             text = f"expected (outputs, inputs), found the shape {found}"
             problems.require(len(found) == 2, f"{name}.weight", text)
-
-
-def _casts(graph: nir.NIRGraph, problems: Problems) -> list[str]:
-    """A line for each type of numbers that is neither float64 nor float32, whose numbers are taken as float64."""
-    places: dict[str, list[str]] = {}
-    for name, node in sorted(graph.nodes.items()):
-        for key in ("weight", "bias", *ELEMENTWISE.get(type(node), ())):
-            array = np.asarray(getattr(node, key, 0.0))
-            if array.dtype not in (np.float64, np.float32):
-                places.setdefault(str(array.dtype), []).append(f"{name}.{key}")
-                exact = (array >= -(2**53)) & (array <= 2**53) if array.dtype.kind in "iu" else np.isfinite(array)
-                problems.require_all(array, exact, f"{name}.{key}", "expected numbers that float64 holds, to 2**53")
-    return [f"numbers of {dtype} are taken as float64: {shortened(found)}" for dtype, found in places.items()]
 
 
 def _of_kind(graph: nir.NIRGraph, kind: type[nir.NIRNode]) -> list[str]:

@@ -235,5 +235,5 @@ def _check_ends(
     for name in (name for name, kind in kinds.items() if kind is not None):
         leaves = name in sources or kinds[name] == "Output"
         enters = name in targets or kinds[name] == "Input"
-        missing = " and ".join(verb for verb, there in (("enters", enters), ("leaves", leaves)) if not there)
+        missing = " or ".join(verb for verb, there in (("enters", enters), ("leaves", leaves)) if not there)
         problems.require(not missing, f"{place}.{name}" if place else name, f"no edge {missing} this node")

@@ -165,7 +165,7 @@ CASES: dict[str, Case] = {
         algebraic_loop, "fc -> more -> fc: a loop without a neuron; put a neuron into the loop"
     ),
     "31 no edges": spoiled(sets("node/edges", np.zeros((0, 2))), "edges: none between 4 nodes"),
-    "32 disconnected node": spoiled(disconnected, "alone: no edge enters and leaves this node"),
+    "32 disconnected node": spoiled(disconnected, "alone: no edge enters or leaves this node"),
     "33 no input": spoiled(sets("node/nodes/in/type", "Output"), "/node: the graph has no Input node"),
     "33 no output": spoiled(sets("node/nodes/out/type", "Input"), "/node: the graph has no Output node"),
     "34 no nodes": spoiled(no_nodes, "/node: the graph has no nodes"),

@@ -124,6 +124,14 @@ def test_what_compile_refuses(made: nir.NIRGraph, expected: str) -> None:
     assert lines(lambda: snndeploy.compile(made)) == [expected]
 
 
+def test_weights_that_are_no_numbers() -> None:
+    made = graph()
+    made.nodes["fc"].weight = np.ones((2, 2), complex)
+    assert lines(lambda: snndeploy.compile(made)) == [
+        "NIR graph: fc.weight: expected bool, integers or floats of at most 64 bits, found complex128"
+    ]
+
+
 @pytest.mark.parametrize("factor", [1000.0, 300.0, 3.7, 0.01])
 def test_what_compile_scales(factor: float) -> None:
     """Weights and threshold of any size together: all weights 300 in netx are shifted by -1, and become 0."""
