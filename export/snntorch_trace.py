@@ -113,7 +113,9 @@ class _Walk(Calls):
         ]
         given = parameters[: len(self.shapes)]
         good = len(given) == len(self.shapes) and all(p.kind != p.KEYWORD_ONLY for p in given)
-        text = f"takes {len(parameters)} inputs, but there are samples for {len(self.shapes)}"
+        text = (
+            f"takes {len(parameters)} input{'s' * (len(parameters) != 1)}, but there are samples for {len(self.shapes)}"
+        )
         text += "; --shape 1x28x28 is one input, 64,16 are two"
         if not self.problems.require(good, "forward", text):
             return [], {}

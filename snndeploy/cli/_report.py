@@ -47,13 +47,15 @@ def print_report(artifact: Artifact) -> None:
             percent(row.error_unbounded),
             percent(max(row.decay_error, row.bias_error, row.threshold_error)),
             percent(row.bound),
-            "yes" if row.proven else "NO",
             row.limit,
         )
         for row in program.report
     ]
-    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "registers", "max |u|", "proven", "limit")
+    columns = ("population", "scale", "vth", "max |w|", "error", "unbounded", "registers", "max |u|", "limit")
     print_table(columns, rows)
+    seen = [row.population for row in program.report if not row.proven]
+    if seen:
+        print(printable(f"max |u| is not proven, but that of the calibration data and a margin, in {', '.join(seen)}"))
     saturating = [row.population for row in program.report if row.saturates]
     if saturating:
         print(printable(f"v could fall to its lower limit, and saturate there, in {', '.join(saturating)}"))

@@ -158,7 +158,7 @@ def _quantize(
         populations.append(_population(p, best, du, dv, times.starts[p.name]))
         projections += _projections(best, p.name, messages)
         report.append(_report(p, layer, best, unbounded))
-        notes += [_scales_note(p, best)] if layer.own_scales else []
+        notes += _scales_note(p, best) if layer.own_scales else []
     problems.raise_if_any()
     one = _built_in_name(network)
     if any(q.source == one for q in projections):
@@ -184,11 +184,11 @@ def _exponent_note(projections: Sequence[Projection]) -> list[str]:
     return [f"{shortened(names)}: a convolution with an exponent; Lava's has none (lava issue 803)"] if names else []
 
 
-def _scales_note(p: Population, best: Fit) -> str:
-    """What to know of a population whose neurons have scales of their own."""
-    count = len(np.unique(best.threshold))
-    times = best.threshold.max() / best.threshold.min()
-    return f"{p.name!r}: each neuron has its own scale, up to {times:.3g} times the smallest; {count} thresholds"
+def _scales_note(p: Population, best: Fit) -> list[str]:
+    """What to know of a population whose neurons have scales of their own, where these differ."""
+    count, times = len(np.unique(best.threshold)), best.threshold.max() / best.threshold.min()
+    text = f"{p.name!r}: each neuron has its own scale, up to {times:.3g} times the smallest; {count} thresholds"
+    return [text] if count > 1 else []
 
 
 def _layer(

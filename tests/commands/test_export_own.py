@@ -153,7 +153,7 @@ SHAPES = {
     ("image", "8x8x1"): f"{CONV.format('(8, 8, 1)')}; give the sample that shape (--shape 1x8x8), channels first",
     ("image", "3x8x8"): f"{CONV.format('(3, 8, 8)')}; give a sample (--shape) of that shape",
     ("image", "8"): f"{CONV.format('(8,)')}; give a sample (--shape) of that shape",
-    ("build", "1,2,2"): f"model: forward: takes 1 inputs, but there are samples for 3; {SAMPLES}",
+    ("build", "1,2,2"): f"model: forward: takes 1 input, but there are samples for 3; {SAMPLES}",
     ("build", "(4,)"): f"{WHOLE} '(4,)'; use 4",
     ("build", "1 2 2"): f"{WHOLE} '1 2 2'; use 1x2x2",
     ("build", "four"): f"{WHOLE} 'four'",

@@ -298,7 +298,7 @@ def test_wrong_samples() -> None:
 
     model = made(forward, lif=leaky())
     assert refused(model, ((4,), (4,))) == [
-        "model: forward: takes 1 inputs, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
+        "model: forward: takes 1 input, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
     ]
 
 

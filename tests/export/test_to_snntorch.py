@@ -266,7 +266,7 @@ def test_what_does_not_go_back_to_nir() -> None:
         assert refused.value.lines()[0].startswith(line)
     with pytest.raises(BadInput) as refused:
         snndeploy.to_nir(snndeploy.to_snntorch(two_ends()), ((5,), (2,)))
-    text = "takes 1 inputs, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
+    text = "takes 1 input, but there are samples for 2; --shape 1x28x28 is one input, 64,16 are two"
     assert refused.value.lines() == [f"model: forward: {text}"]
 
 
