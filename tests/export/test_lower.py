@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-import time
-import tracemalloc
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import nir
 import numpy as np
 import pytest
 
-from snndeploy.errors import BadInput, Problems
-from snndeploy.export import composition, metadata
 from snndeploy.export.lower import lower
 from snndeploy.export.metadata import Metadata
-from snndeploy.floats import simulate
-from snndeploy.network import Network
-
-DT = 1e-4
-ASSUMED_DT = "NIR does not say the time step: assumed 0.0001 s"
-ASSUMED_RESET = "NIR does not say the reset kind: assumed 'zero' (v becomes 0 on the spiking step) for all neurons"
-ALL = (
-    "Input, Output, Affine, Linear, Conv1d, Conv2d, SumPool2d, AvgPool2d, Scale, Flatten, Delay, "
-    "LIF, CubaLIF, IF, LI, CubaLI, I, Threshold"
+from tests.export.graphs import (
+    ALL,
+    ASSUMED_DT,
+    ASSUMED_RESET,
+    DT,
+    W,
+    chain,
+    cuba,
+    graph,
+    lif,
+    refusals,
+    weights,
 )
-
-
-def lif(count: int = 2, tau: float = 2 * DT, r: float = 2.0, v_leak: float = 0.0, v_reset: float = 0.0) -> nir.LIF:
-    """Without arguments: beta 0.5, gain 1, threshold 1."""
-    full = [np.full(count, value) for value in (tau, r, v_leak, 1.0, v_reset)]
-    return nir.LIF(tau=full[0], r=full[1], v_leak=full[2], v_threshold=full[3], v_reset=full[4])
-
-
-def cuba(v_leak: float = 0.0) -> nir.CubaLIF:
-    full = {key: np.full(2, value) for key, value in (("tau_syn", 2 * DT), ("tau_mem", 4 * DT), ("r", 8.0))}
-    return nir.CubaLIF(**full, v_leak=np.full(2, v_leak), v_threshold=np.ones(2), w_in=np.full(2, 3.0))
-
-
-def graph(nodes: dict[str, Any], *edges: str, said: Metadata | None = None) -> nir.NIRGraph:
-    """A graph with an Input `in` and an Output `out` of two values, and edges "a b"."""
-    ends = {"in": nir.Input(np.array([2])), "out": nir.Output(np.array([2]))}
-    made = nir.NIRGraph({**ends, **nodes}, [tuple(e.split()) for e in edges], type_check=False)  # type: ignore[misc]
-    if said is not None:
-        metadata.write(made, said)
-    return made
-
-
-def chain(*nodes: Any, said: Metadata | None = None) -> nir.NIRGraph:
-    """in -> n0 -> n1 -> ... -> out."""
-    named = {f"n{i}": node for i, node in enumerate(nodes)}
-    names = ["in", *named, "out"]
-    return graph(named, *(f"{a} {b}" for a, b in pairwise(names)), said=said)
-
-
-def weights(network: Network) -> dict[str, list[list[float]]]:
-    return {p.name: p.weights.tolist() for p in network.projections}
-
-
-def refusals(made: nir.NIRGraph, dt: float | None = None) -> list[str]:
-    with pytest.raises(BadInput) as refused:
-        lower(made, dt, where="g")
-    return refused.value.lines()
-
-
-W = np.array([[1.0, 2.0], [3.0, 4.0]])
 
 
 class Odd(nir.NIRNode):  # type: ignore[misc]
@@ -264,223 +221,6 @@ def test_refusals(made: nir.NIRGraph, expected: list[str]) -> None:
     assert refusals(made) == expected
 
 
-def test_a_projection_that_would_not_fit_is_refused_before_it_is_made() -> None:
-    made = chain(lif(20_000))
-    made.nodes["in"], made.nodes["out"] = nir.Input(np.array([20_000])), nir.Output(np.array([20_000]))
-    assert refusals(made) == ["g: n0: a projection of 20000 x 20000 weights; at most 16777216 fit"]
-
-
-def sized(nodes: dict[str, Any], size: int, *edges: str, said: Metadata | None = None) -> nir.NIRGraph:
-    made = graph(nodes, *edges, said=said)
-    made.nodes["in"], made.nodes["out"] = nir.Input(np.array([size])), nir.Output(np.array([size]))
-    return made
-
-
-def many_identities() -> nir.NIRGraph:
-    names = [f"n{i}" for i in range(9)]
-    path = ["in", *names, "out"]
-    return sized({name: lif(4096) for name in names}, 4096, *(f"{a} {b}" for a, b in pairwise(path)))
-
-
-def wide_products() -> nir.NIRGraph:
-    ones = np.broadcast_to(np.float64(1), (4096, 4096))
-    nodes = {"a": nir.Linear(ones), "b": nir.Linear(ones), "n": lif(4096)}
-    return sized(nodes, 4096, "in a", "a b", "b n", "n out")
-
-
-def long_products() -> nir.NIRGraph:
-    ones = np.broadcast_to(np.float64(1), (2**20, 1))
-    nodes = {"a": nir.Affine(ones, ones[:, 0]), "b": nir.Linear(ones.T), "n": lif(1)}
-    return sized(nodes, 1, "in a", "a b", "b n", "n out")
-
-
-def many_delays() -> nir.NIRGraph:
-    """30 times two paths of different delays: 2**30 sums of them."""
-    nodes: dict[str, Any] = {"n": lif(1)}
-    edges, delays, last = list[str](), dict[tuple[str, str], int](), "in"
-    for i in range(30):
-        nodes |= {f"{kind}{i}": nir.Linear(np.ones((1, 1))) for kind in "abc"}
-        edges += [f"{last} a{i}", f"{last} b{i}", f"a{i} c{i}", f"b{i} c{i}"]
-        delays[f"a{i}", f"c{i}"] = min(2**i, 2**16)
-        last = f"c{i}"
-    said = Metadata(DT, {"n": "zero"}, delays)
-    return sized(nodes, 1, *edges, f"{last} n", "n out", said=said)
-
-
-ALL_WEIGHTS = "its projections, dense, take more than 134217728 weights, the limit; put weights between fewer or"
-WORK = "multiplying its weights takes more than 2147483648 multiplications, the limit; merge the Linear and Affine"
-
-
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (many_identities, f"g: {ALL_WEIGHTS} smaller populations"),
-        (many_delays, f"g: {ALL_WEIGHTS} smaller populations"),
-        (wide_products, f"g: {WORK} nodes that follow each other"),
-        (long_products, f"g: {WORK} nodes that follow each other"),
-    ],
-)
-def test_what_would_take_too_long_or_too_much_memory_is_refused_first(make: Any, expected: str) -> None:
-    made = make()
-    tracemalloc.start()
-    start = time.process_time()
-    try:
-        assert refusals(made) == [expected]
-        assert time.process_time() - start < 5
-        assert tracemalloc.get_traced_memory()[1] < 2**25
-    finally:
-        tracemalloc.stop()
-
-
-def test_weights_of_the_file_may_be_more_than_those_that_are_made() -> None:
-    ones = np.broadcast_to(np.float64(1), (1, 2**24 + 1))
-    nodes = {"a": nir.Linear(ones), "n": lif(1)}
-    made, problems = sized(nodes, 2**24 + 1, "in a", "a n", "n out"), Problems("g")
-    composition.check(made, ["a"], {}, True, problems)
-    assert problems.found == []
-
-
-def test_a_ring_of_many_neurons_is_refused_quickly() -> None:
-    names = [f"n{i:04}" for i in range(1500)]
-    edges = [f"{a} {b}" for a, b in pairwise([*names, names[0]])]
-    start = time.process_time()
-    (line,) = refusals(sized({name: lif(1) for name in names}, 1, "in n0000", *edges, "n0007 out"))
-    assert line.startswith("g: n0000, n0001, n0002, n0003 and 1496 more: a loop without a delay: ")
-    assert time.process_time() - start < 3
-
-
-def test_a_product_in_blocks_has_the_same_bits() -> None:
-    random = np.random.default_rng(0)
-    a, b = random.normal(size=(1500, 20)), random.normal(size=(20, 100))
-    expected = np.zeros((1500, 100))
-    for k in range(20):
-        expected += a[:, k : k + 1] * b[k]
-    made = sized({"b": nir.Linear(b), "a": nir.Linear(a), "n": lif(1500)}, 100, "in b", "b a", "a n", "n out")
-    made.nodes["out"] = nir.Output(np.array([1500]))
-    network = lower(made, DT)
-    assert (network.projections[0].weights == expected).all()
-
-
 @pytest.mark.parametrize("dt", [0.0, -1.0, float("nan")])
 def test_dt(dt: float) -> None:
     assert refusals(chain(lif()), dt) == [f"g: dt: expected seconds above 0, found {dt}"]
-
-
-def only(network: Network) -> dict[str, Any]:
-    """Neuron, parameters and bias of the one population that is no input."""
-    (p,) = (p for p in network.populations if p.neuron != "input")
-    bias = [] if p.bias is None else p.bias.tolist()
-    return {"neuron": p.neuron, "bias": bias, **{key: value.tolist() for key, value in p.parameters.items()}}
-
-
-def full(value: float) -> Any:
-    return np.full(2, value)
-
-
-LI = nir.LI(tau=full(2 * DT), r=full(4.0), v_leak=full(6.0))
-CUBA_LI = nir.CubaLI(tau_syn=full(2 * DT), tau_mem=full(4 * DT), r=full(8.0), v_leak=full(0.0), w_in=full(3.0))
-
-
-@pytest.mark.parametrize(
-    ("node", "gain", "expected"),
-    [
-        (LI, 2.0, {"neuron": "li", "alpha": [0.0, 0.0], "beta": [0.5, 0.5], "bias": [3.0, 3.0]}),
-        (CUBA_LI, 3.0, {"neuron": "li", "alpha": [0.5, 0.5], "beta": [0.75, 0.75], "bias": []}),
-        (nir.I(r=full(3 / DT)), 3.0, {"neuron": "li", "alpha": [0.0, 0.0], "beta": [1.0, 1.0], "bias": []}),
-        (
-            nir.Threshold(full(0.5)),
-            1.0,
-            {"neuron": "lif", "alpha": [0.0, 0.0], "beta": [0.0, 0.0], "threshold": [0.5, 0.5], "bias": []},
-        ),
-    ],
-)
-def test_integrators_and_thresholds(node: nir.NIRNode, gain: float, expected: dict[str, Any]) -> None:
-    network = lower(chain(node), DT)
-    assert only(network) == expected
-    assert weights(network) == {"in-n0": (gain * np.eye(2)).tolist()}
-    read = ["'n0' never spikes: read its v, n0.v"]
-    assert list(network.notes) == (read if expected["neuron"] == "li" else [])
-
-
-def test_an_integrator_is_forward_euler_and_is_read() -> None:
-    network = lower(chain(nir.Linear(W), LI), DT)
-    x = np.random.default_rng(0).random((3, 20, 2)) < 0.3
-    v = simulate(network, x)["n1"]
-    expected, euler = np.zeros((3, 2)), []
-    for t in range(20):  # tau dv = (v_leak - v) + r I
-        expected = expected + DT / (2 * DT) * (6.0 - expected + 4.0 * (x[:, t] @ W.T))
-        euler.append(expected)
-    np.testing.assert_allclose(v, np.stack(euler, axis=1), rtol=1e-12)
-
-
-def test_a_threshold_keeps_nothing() -> None:
-    x = np.random.default_rng(0).integers(-3, 4, (3, 20, 2))
-    assert np.array_equal(simulate(lower(chain(nir.Threshold(full(1.0))), DT), x)["n0"], x > 1)
-
-
-def test_a_scale_is_a_diagonal() -> None:
-    scale = nir.Scale(np.array([2.0, -3.0]))
-    network = lower(chain(nir.Affine(W, np.ones(2)), scale, lif()), DT)
-    assert weights(network) == {"in-n2": [[2.0, 4.0], [-9.0, -12.0]]}
-    assert only(network)["bias"] == [2.0, -3.0]
-    assert weights(lower(chain(scale, lif()), DT)) == {"in-n1": [2.0, -3.0]}  # single synapses
-
-
-def test_delays_are_those_of_synapses() -> None:
-    network = lower(chain(nir.Linear(W), nir.Delay(np.float32([3 * DT, 3 * DT])), nir.Delay(full(DT)), lif()), DT)
-    assert [(p.name, p.delay) for p in network.projections] == [("in-n3", 4)]
-    network = lower(chain(nir.Delay(np.array([0.0, 2 * DT])), nir.Linear(W), lif()), DT)
-    assert {(p.delay, str(p.weights.tolist())) for p in network.projections} == {
-        (0, "[[1.0, 0.0], [3.0, 0.0]]"),
-        (2, "[[0.0, 2.0], [0.0, 4.0]]"),
-    }
-    x = np.random.default_rng(0).random((3, 20, 2)) < 0.4
-    late = x.copy()
-    late[:, 2:, 1], late[:, :2, 1] = x[:, :-2, 1], False
-    assert np.array_equal(simulate(network, x)["n2"], simulate(lower(chain(nir.Linear(W), lif()), DT), late)["n1"])
-
-
-def test_several_inputs_and_outputs() -> None:
-    ends = {"b": nir.Input(np.array([2])), "z": nir.Output(np.array([2]))}
-    made = graph({**ends, "x": lif(), "y": lif(), "w": nir.Linear(W)}, "in x", "b w", "w x", "b y", "x out", "y z")
-    network = lower(made, DT)
-    assert [p.name for p in network.inputs()] == ["b", "in"]
-    assert network.outputs == ("x", "y")
-    assert sorted(weights(network)) == ["b-x", "b-y", "in-x"]
-
-
-THREE = ["g: n0: expected 3 values, 2 arrive"]
-ADVICE = "expected multiples of the time step of 0.0001 s, up to 65536 of them, found"
-
-
-@pytest.mark.parametrize(
-    ("made", "expected"),
-    [
-        (chain(nir.Delay(np.array([DT, 1.5 * DT])), lif()), [f"g: n0.delay: {ADVICE} 0.00015000000000000001 at [1]"]),
-        (chain(nir.Delay(full(10.0)), lif()), [f"g: n0.delay: {ADVICE} 10.0 at [0] (and 1 more)"]),
-        (
-            chain(nir.Affine(W, np.ones(2)), nir.Delay(full(DT)), lif()),
-            ["g: n1: a delay behind a bias; put it before the bias"],
-        ),
-        (chain(nir.Delay(np.ones(3) * DT), lif()), THREE),
-        (chain(nir.Scale(np.ones(3)), lif()), THREE),
-        (
-            chain(nir.Scale(full(np.nan)), lif()),
-            ["g: n0.scale: expected finite numbers, found NaN or infinity"],
-        ),
-        (
-            chain(LI, nir.Linear(W), lif()),
-            ["g: n0: sends numbers, no spikes: a node of this kind may lead to an Output only, not to n1"],
-        ),
-        (
-            chain(nir.Threshold(full(0.0))),
-            ["g: n0.threshold: expected a number above 0, found 0.0 at [0] (and 1 more)"],
-        ),
-        (
-            chain(nir.LI(tau=full(DT / 2), r=full(1.0), v_leak=full(0.0))),
-            ["g: n0.tau: expected at least the time step of 0.0001 s, found 5e-05 at [0] (and 1 more)"],
-        ),
-    ],
-)
-def test_refusals_of_further_nodes(made: nir.NIRGraph, expected: list[str]) -> None:
-    assert refusals(made, DT) == expected
