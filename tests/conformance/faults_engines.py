@@ -10,6 +10,9 @@ DRAWN = (f"{FAST}test_generated_programs_equal_the_reference[seeds-0-to-49]",)
 WRAPS = (f"{LIF_CODE}test_synaptic_currents_that_may_wrap_and_that_cannot",)
 WIDE = (f"{FAST}test_layers_wider_than_a_vector",)
 CONV = (f"{FAST}test_convolutions_between_wide_populations",)
+DECAYS = (f"{LIF_CODE}test_every_decay_rounds_as_the_definition_says",)
+LISTS = (f"{HERE}/test_fast_lists.py::test_many_synapses_of_many_samples",)
+TOGETHER = (f"{HERE}/test_fast_lists.py::test_generated_programs_in_batches_that_step_together",)
 BATCHES = (f"{FAST}test_threads_and_batches_change_nothing",)
 THRESHOLDS = (f"{LIF_CODE}test_neurons_just_below_at_and_above_their_threshold",)
 FULL_SUMS = (f"{FAST}test_sums_that_just_fit_their_registers",)
@@ -56,7 +59,8 @@ FAST_ENGINE = [
             BATCHES,
         ),
         ("fast populations start a step early", "max(s0, population.start + 1)", "max(s0, population.start)", DRAWN),
-        ("what a larger population has sent stays", "[population.size :] = 0", "[row:] = 0", DRAWN),
+        ("the last message of a population is lost", "[population.size :] = 0", "[population.size - 1 :] = 0", DRAWN),
+        ("u without memory is not there to be recorded", "first_states[records[r, 0]] = 1", "pass", DRAWN),
         ("records in the order of the memory", "out[index[population.order + j]] = seen", "out[j] = seen", CONV),
     ),
     *planted(
@@ -92,6 +96,7 @@ FAST_ENGINE = [
             "for first in range(0, min(count, MOST_ROWS), MOST_ROWS):",
             WIDE,
         ),
+        ("a list that is walked counts twice", "            done += 1", "            done += 2", TOGETHER),
     ),
     *planted(
         "simulators/_fast_plan.py",
@@ -109,6 +114,23 @@ FAST_ENGINE = [
         ("the proof asks one neuron", "STATE_LIMIT * lost).all())", "STATE_LIMIT * lost).any())", DRAWN),
         ("u keeps nothing where one neuron keeps nothing", "(lost == 1).all()", "(lost == 1).any()", DRAWN),
         ("parameters keep the order of the program", "[p[order] for p in parameters]", "parameters", DRAWN),
+        ("parameters of the first neuron are those of all", "(row == row[0]).all()", "(row == row[0]).any()", DECAYS),
+    ),
+    *planted(
+        "simulators/_fast_together.py",
+        ("a list adds to what lay there before", "if fresh:", "if False:", LISTS),
+        (
+            "the last synapse of a walked list is lost",
+            "+ first + j + 1] - begin",
+            "+ first + j + 1] - begin - 1",
+            LISTS,
+        ),
+        (
+            "one list of a target replaces another",
+            "builder.add(before, builder.shl(found, by))",
+            "builder.shl(found, by)",
+            LISTS,
+        ),
     ),
     *planted(
         "simulators/_fast_layouts.py",
