@@ -62,7 +62,8 @@ class Afferent:
 
     @property
     def largest_mantissa(self) -> int:
-        return mantissa_range(sign_mode(self.weights), self.bits)[1]
+        low, high = mantissa_range(sign_mode(self.weights), self.bits)
+        return high or -low
 
     @property
     def largest_exponent(self) -> int:

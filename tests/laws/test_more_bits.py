@@ -178,6 +178,19 @@ def test_a_neuron_has_a_scale_of_its_own() -> None:
     assert (eight.notes, len(np.unique(eight.populations[0].parameters["vth"]))) == ((), 1)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_neurons_of_one_sign_have_scales_of_their_own(sign: int) -> None:
+    """As inhibition beside excitation has: the rows of both fit as well as those of mixed signs."""
+    weights = np.random.default_rng(5).uniform(0.3, 1, (3, 10)) * np.array([[10], [1], [0.1]])
+    populations = (Population("in", (10,), "input"), lif("out", (3,), 0.0))
+    projections = (Projection("q", "in", "out", sign * weights), Projection("r", "in", "out", weights[:, ::-1]))
+    program = Quantize(14)(Network(populations, projections, ("out",), 1e-4))
+    vth = program.populations[0].parameters["vth"]
+    for q in projections:
+        errors = np.abs(held(program, q.name) / vth[:, None] - q.weights).max(axis=1) / np.abs(q.weights).max(axis=1)
+        assert errors.max() < 2e-3
+
+
 def test_neurons_that_share_a_kernel_share_their_scale() -> None:
     program = Quantize(14)(every_kind(np.random.default_rng(6)))
     vth = program.populations[0].parameters["vth"]
