@@ -16,7 +16,7 @@ import numpy as np
 from snndeploy import arguments
 from snndeploy.errors import BadInput, Problems
 from snndeploy.export import nir_repairs
-from snndeploy.export.hdf5_walk import UNSAFE_NAME, is_safe_name, read_tree, shown
+from snndeploy.export.hdf5_walk import UNSAFE_NAME, hdf5_end, is_safe_name, read_tree, shown
 from snndeploy.export.nir_check import graph_of
 from snndeploy.export.nir_shapes import resolve
 from snndeploy.files import GIB, atomic_write, is_number, read_bytes
@@ -39,7 +39,11 @@ def read_nir(path: str | os.PathLike[str], max_tensor_bytes: int = GIB) -> nir.N
     seal = SEAL.match(data[-SEAL_LENGTH:])
     if seal and seal[1] != _digest(memoryview(data)[:-SEAL_LENGTH]):
         raise BadInput(str(path), "damaged: its SHA-256 is not the one at its end")
-    return _graph(data, str(path), max_tensor_bytes)
+    graph = _graph(data, str(path), max_tensor_bytes)
+    behind = len(data) - hdf5_end(data)
+    if not seal and behind > 0:  # as where a bit of the SHA-256 has changed, or more was written behind it
+        raise BadInput(str(path), f"damaged: expected its SHA-256 or nothing behind its end, found {behind} bytes")
+    return graph
 
 
 def write_nir(graph: nir.NIRGraph, path: str | os.PathLike[str]) -> None:

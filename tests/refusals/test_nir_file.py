@@ -85,6 +85,33 @@ def test_a_graph_that_cannot_be_read_is_not_written(graph: nir.NIRGraph, expecte
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("place", range(1, SEAL_LENGTH + 1))
+def test_a_changed_sha_256_is_noticed(place: int, tmp_path: Path) -> None:
+    """Wherever the bit is: what is no SHA-256 any more is not taken for nothing."""
+    path = tmp_path / "x.nir"
+    write_nir(small_graph(), path)
+    data = bytearray(path.read_bytes())
+    for bit in range(8):
+        path.write_bytes(data[:-place] + bytes([data[-place] ^ 1 << bit]) + data[len(data) - place + 1 :])
+        with pytest.raises(BadInput, match="damaged: "):
+            read_nir(path)
+
+
+@pytest.mark.parametrize(("more", "found"), [(b"\n", 1), (b"x" * SEAL_LENGTH, SEAL_LENGTH)])
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_stands_behind_a_file_is_refused(more: bytes, found: int, ours: bool, tmp_path: Path) -> None:
+    path = tmp_path / "x.nir"
+    if ours:
+        write_nir(small_graph(), path)
+    else:
+        nir.write(path, small_graph())
+    path.write_bytes(path.read_bytes() + more)
+    with pytest.raises(BadInput) as refused:
+        read_nir(path)
+    text = f"expected its SHA-256 or nothing behind its end, found {found + SEAL_LENGTH * ours} bytes"
+    assert refused.value.lines() == [f"{path}: damaged: {text}"]
+
+
 def test_what_is_changed_on_purpose_is_read(tmp_path: Path) -> None:
     """HDF5 cuts off the SHA-256 at the end of the files that it changes; nir and h5py do not mind it."""
     path = tmp_path / "x.nir"
