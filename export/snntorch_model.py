@@ -54,7 +54,12 @@ def check(model: Any) -> None:
     for path, module in model.named_modules():
         kind = type(module).__name__
         problems.require(kind not in WRAPPERS, path, f"{kind} is not supported; use {WRAPPERS.get(kind)}")
+        quantized = hasattr(module, "_FLOAT_MODULE")  # what torch made it from
+        problems.require(not quantized, path, f"{kind} is quantized by torch; give the model as it was before")
     problems.raise_if_any()
+    kind = type(model).__name__
+    text = f"{kind} has no forward; write one, or put its modules into a torch.nn.Sequential"
+    problems.require(type(model).forward is not nn.Module.forward, "", text)
     for path, module in model.named_modules():
         text = f"the {{}} of this {type(module).__name__} was replaced; put the new one into a class of its own"
         for method in _replaced(module):

@@ -112,12 +112,15 @@ class _Walk(Calls):
             p for p in inspect.signature(self.model.forward).parameters.values() if p.kind not in (p.VAR_KEYWORD,)
         ]
         given = parameters[: len(self.shapes)]
-        good = len(given) == len(self.shapes) and all(p.kind != p.KEYWORD_ONLY for p in given)
         text = (
             f"takes {len(parameters)} input{'s' * (len(parameters) != 1)}, but there are samples for {len(self.shapes)}"
         )
         text += "; --shape 1x28x28 is one input, 64,16 are two"
-        if not self.problems.require(good, "forward", text):
+        good = self.problems.require(len(given) == len(self.shapes), "forward", text)
+        for parameter in given if good else ():
+            text = f"takes {parameter.name!r} by its name only; leave out the * before it"
+            self.problems.require(parameter.kind != parameter.KEYWORD_ONLY, "forward", text)
+        if self.problems.found:
             return [], {}
         inputs = []
         for parameter, shape in zip(given, self.shapes, strict=True):

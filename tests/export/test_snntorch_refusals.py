@@ -308,6 +308,27 @@ def test_models_without_values() -> None:
 UNUSED = "is not used; use it, or leave it out"
 
 
+def test_models_without_a_forward() -> None:
+    text = "has no forward; write one, or put its modules into a torch.nn.Sequential"
+    assert refusals(nn.ModuleList([nn.Linear(4, 3), leaky()])) == [f"model: ModuleList {text}"]
+    model: nn.Module = type("Made", (nn.Module,), {})()
+    assert refusals(model) == [f"model: Made {text}"]
+
+
+def test_an_input_that_is_taken_by_its_name_only() -> None:
+    def forward(m: Any, *, x: Any) -> Any:
+        return m.lif(x)
+
+    expected = "model: forward: takes 'x' by its name only; leave out the * before it"
+    assert refusals(made(forward, lif=leaky())) == [expected]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_layers_that_torch_has_quantized() -> None:
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3), leaky()), {nn.Linear})
+    assert refusals(model) == ["model: 0: Linear is quantized by torch; give the model as it was before"]
+
+
 def test_unused_branches() -> None:
     def branch(self: Any, x: Any) -> Any:
         self.l2(x)
