@@ -59,7 +59,7 @@ def _model_and_sample(model: str, weights: Path | None, shape: str | None) -> tu
         raise BadInput("--shape", "expected the shape of one input, without batch, as in 64 or 2x34x34")
     shapes = [one.split("x") for one in shape.split(",")]
     if not all(re.fullmatch("[1-9][0-9]{0,8}", length) for lengths in shapes for length in lengths):
-        lengths = "x".join(re.findall("[1-9][0-9]*", shape))
+        lengths = "x".join(re.findall(r"(?<!\d)[1-9][0-9]{0,8}(?!\d)", shape))
         hint = f"; use {lengths}" if lengths else ""
         raise BadInput("--shape", f"expected whole numbers joined by x, as in 2x34x34, found {shape!r}{hint}")
     sample = tuple(tuple(map(int, lengths)) for lengths in shapes)

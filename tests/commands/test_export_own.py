@@ -157,6 +157,7 @@ SHAPES = {
     ("build", "(4,)"): f"{WHOLE} '(4,)'; use 4",
     ("build", "1 2 2"): f"{WHOLE} '1 2 2'; use 1x2x2",
     ("build", "four"): f"{WHOLE} 'four'",
+    ("build", "99999999999"): f"{WHOLE} '99999999999'",
 }
 
 
