@@ -30,12 +30,18 @@ def factors(layer: Layer, shape: tuple[int, ...]) -> Floats:
     if layer.one is None:
         most = limits.BIAS_MANTISSA_MAX << limits.BIAS_EXPONENT_MAX
         taken = np.maximum(taken, ALIGN * np.abs(layer.bias) / most)
+    largest = np.max([np.zeros(taken.size), *(_largest_weights(a, taken.size) for a in layer.arriving())], axis=0)
     if any(a.projection.kind == "conv" for a in layer.afferents):
-        of_channels = taken.reshape(shape[0], -1).max(axis=1)
-        taken = np.repeat(of_channels, math.prod(shape[1:]))
+        taken, largest = (_of_channels(values, shape) for values in (taken, largest))
+    taken[largest == 0] = taken.max()  # whom nothing reaches needs no room, and would take that of others
     mantissas, exponents = np.frexp(taken.max() / taken)
     larger: Floats = np.ldexp(np.floor(mantissas * 2 * PARTS) / (2 * PARTS), exponents)
     return larger
+
+
+def _of_channels(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """For each neuron the largest of its channel."""
+    return np.repeat(values.reshape(shape[0], -1).max(axis=1), math.prod(shape[1:]))
 
 
 def _largest_weights(afferent: Afferent, size: int) -> Floats:

@@ -146,7 +146,8 @@ def _quantize(
         if p.neuron == "input":
             continue
         layer = _layer(network, times, p, messages, options.bits, seen.get(p.name))
-        best, unbounded = fit(layer), fit(layer, bounded=False)
+        layer, best = _fitted(layer, p.shape, options.bits > SYNAPSE_BITS and p.neuron == "lif")
+        unbounded = fit(layer, bounded=False)
         if best is None or unbounded is None:
             problems.add(
                 p.name,
@@ -176,6 +177,16 @@ def _quantize(
     )
     program.check("loihi2")
     return total_error, program
+
+
+def _fitted(layer: Layer, shape: tuple[int, ...], own_scales: bool) -> tuple[Layer, Fit | None]:
+    """The layer and its integers: with scales of the neurons' own, unless these ask for more room than there is."""
+    if own_scales:
+        own = equalized(layer, shape)
+        best = fit(own)
+        if best is not None:
+            return own, best
+    return layer, fit(layer)
 
 
 def _exponent_note(projections: Sequence[Projection]) -> list[str]:
@@ -210,8 +221,7 @@ def _layer(
         name, delay = _built_in_name(network), times.starts[p.name] - 1
         constant = FloatProjection(f"{p.name}.bias", name, p.name, bias[:, None], delay)
         one = Afferent(constant, ((1,), p.shape), 0, 1, MAX_BITS)
-    layer = Layer(tuple(afferents), threshold, bias, du, one, seen)
-    return equalized(layer, p.shape) if bits > SYNAPSE_BITS and p.neuron == "lif" else layer
+    return Layer(tuple(afferents), threshold, bias, du, one, seen)
 
 
 def largest_membrane(p: Population, afferents: Sequence[Afferent], bias: NDArray[np.float64]) -> NDArray[np.float64]:

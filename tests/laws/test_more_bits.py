@@ -288,3 +288,33 @@ def test_bits_that_there_are_not(bits: int) -> None:
     with pytest.raises(BadInput) as error:
         Quantize(bits)(every_kind(np.random.default_rng(0)))
     assert error.value.lines() == [f"bits: expected 2 to 15, found {bits}"]
+
+
+def chip_of(weights: dict[str, tuple[str, str, np.ndarray[Any, Any]]], threshold: float, inputs: int) -> Network:
+    """An input `in` and LIF populations without synaptic memory, by the targets of `weights`."""
+    sizes = {target: len(w) for _, target, w in weights.values()}
+    neurons = {"alpha": 0.0, "beta": 0.9, "threshold": threshold}
+    populations = [Population(name, (size,), "lif", neurons) for name, size in sizes.items()]
+    projections = [Projection(name, *ends) for name, ends in weights.items()]
+    return Network((Population("in", (inputs,), "input"), *populations), tuple(projections), (list(sizes)[-1],), 1e-4)
+
+
+@pytest.mark.parametrize("bits", [8, 9, 12, 15])
+def test_what_compiles_with_8_bits_compiles_with_more(bits: int) -> None:
+    """Where u limits the scale there is no room to ask for v too."""
+    weights = {
+        "x": ("in", "a", np.full((1, 48), 0.5)),
+        "y": ("in", "b", np.full((1, 48), 0.8)),
+        "z": ("a", "b", np.array([[-0.03]])),
+    }
+    program = Quantize(bits, input=InputRange("graded", -128, 127))(chip_of(weights, 1.0, 48))
+    assert program.report[1].limit == "u"
+    assert program.report[1].error < 0.005
+
+
+@pytest.mark.parametrize("bits", [8, 9, 10, 15])
+def test_a_neuron_that_nothing_reaches_takes_no_room_of_others(bits: int) -> None:
+    weights = {"x": ("in", "a", np.array([[1.0, -0.7, 0.5, 0.3], [0, 0, 0, 0]]))}
+    (row,) = Quantize(bits)(chip_of(weights, 0.0015, 4)).report
+    assert row.threshold_error < 0.005
+    assert row.error < 0.005
