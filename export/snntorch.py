@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from snndeploy import arguments
 from snndeploy.errors import BadInput, CheckFailed, shortened
 from snndeploy.export import metadata, snntorch_model
+from snndeploy.export.composition import MAX_VALUES
 from snndeploy.export.lower import DEFAULT_DT, lower
 from snndeploy.export.side_by_side import SideBySide
 from snndeploy.export.snntorch_graph import Graph
@@ -148,6 +149,8 @@ def _example(sample: Any) -> Floats:
         lengths = tuple(map(int, sample))
         if not lengths or min(lengths) < 1:
             raise BadInput("sample", f"expected a shape of lengths above 0, found {lengths}")
+        if math.prod(lengths) > MAX_VALUES:
+            raise BadInput("sample", f"expected a shape of at most {MAX_VALUES} values, found {lengths}")
         return np.ones(lengths)
     expected = "expected one input of finite numbers without a batch dimension, or its shape"
     if isinstance(sample, torch.Tensor):

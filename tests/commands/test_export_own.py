@@ -158,6 +158,7 @@ SHAPES = {
     ("build", "1 2 2"): f"{WHOLE} '1 2 2'; use 1x2x2",
     ("build", "four"): f"{WHOLE} 'four'",
     ("build", "99999999999"): f"{WHOLE} '99999999999'",
+    ("build", "999999999"): "sample: expected a shape of at most 16777216 values, found (999999999,)",
 }
 
 
