@@ -125,7 +125,10 @@ class Loaded:
         for row, (probe, record) in zip(table, records.items(), strict=True):
             at = self._probes[probe]
             row[:] = at.population, at.state, record.ctypes.data + first * record.strides[0]
-        room = self._rooms.pop() if self._rooms else None
+        try:
+            room = self._rooms.pop()
+        except IndexError:  # between a question and a pop another thread may take the last one
+            room = None
         if room is None or room.raw != raw:
             room = _Room(self._plan, raw)
         p = self._plan
