@@ -13,6 +13,7 @@ from snndeploy import __version__, arguments
 from snndeploy.artifact import Artifact
 from snndeploy.errors import BadInput, Problems
 from snndeploy.inputs import Samples, by_name, payloads
+from snndeploy.network import Network
 from snndeploy.program import Program
 from snndeploy.runs import VIEWS, Run, all_probes, chip_probes, chip_view, in_sample_time, read_outs
 from snndeploy.simulators import engine_of, engines
@@ -66,13 +67,23 @@ def compile(
     from snndeploy.export.fingerprint import fingerprint
     from snndeploy.export.lower import lower
 
-    network = lower(graph, dt)
+    return compile_network(lower(graph, dt), fingerprint(graph), bits, bound, input, calibrate)
+
+
+def compile_network(
+    network: Network,
+    source: str,
+    bits: int = 8,
+    bound: str = "proven",
+    input: str | None = None,
+    calibrate: Samples | None = None,
+) -> Artifact:
+    """Quantize and place what a graph was lowered to, as `compile` does; `source` is the SHA-256 of the graph."""
     arguments.require("bits", bits, arguments.WHOLE, "a whole number")
     ranges: Ranges = input_range(input)
     if input is None and calibrate is not None:
         ranges = told(by_name([p.name for p in network.inputs()], calibrate, Problems("calibrate")))
-    program = Quantize(bits, bound, ranges)(network, calibrate)
-    program = dataclasses.replace(program, source=fingerprint(graph))
+    program = dataclasses.replace(Quantize(bits, bound, ranges)(network, calibrate), source=source)
     return Artifact(program, place(program))
 
 

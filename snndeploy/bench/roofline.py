@@ -25,7 +25,7 @@ from snndeploy.simulators._fast_intrinsics import address_pointer
 from snndeploy.simulators._fast_lif import step_memory_bounded, step_plain_bounded
 from snndeploy.simulators._fast_pools import aligned, joined, lif_columns, lif_parameters
 
-NEURONS = 1024  # of an update: 28 KiB
+NEURONS = 1024  # of an update: 12 KiB, and their parameters, which are alike
 SUMS, LANES = 8, 64  # vectors of sums that stay in registers, bytes of each
 SMALLEST = 2**14  # bytes: below it the loop around counts
 BYTES_READ = 2**26  # in one reading, at least

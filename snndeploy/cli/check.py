@@ -27,11 +27,12 @@ def command(
 
     A node is ok, and the table says what the chip does with it, or what is wrong with it; exit code 1 on any failure.
     """
-    from snndeploy.api import compile
+    from snndeploy.api import compile_network
     from snndeploy.api import input_range as parsed_range
     from snndeploy.cli._nodes import Fates, nodes_of
     from snndeploy.cli._report import cores_line, report_dict
     from snndeploy.export import nir_repairs
+    from snndeploy.export.fingerprint import fingerprint
     from snndeploy.export.lower import lowered
     from snndeploy.export.nir_file import read_nir
     from snndeploy.targets.loihi2.quantize import Quantize
@@ -44,8 +45,9 @@ def command(
     repaired = nir_repairs.read(read.metadata, Problems(str(graph)))
     artifact, problems, fates = None, [], {}
     try:
-        artifact = compile(read, bits=bits, input=input_range, dt=dt)
-        told = Fates(*lowered(read, dt), artifact)
+        network, origins = lowered(read, dt)
+        artifact = compile_network(network, fingerprint(read), bits, input=input_range)
+        told = Fates(network, origins, artifact)
         fates = {name: told.of(name, node) for name, node in nodes.items()}
     except BadInput as error:
         if error.where == "dt" or any(problem.startswith("dt: ") for problem in error.problems):
